@@ -1,0 +1,102 @@
+"""Every Redis key and every duration that is not a setting, in one place.
+
+All keys of a queue carry its name as hash tag, so that a script touches one slot of a Redis Cluster. The message
+lists are the exception: Celery, Flower and KEDA know them by the bare name of the queue.
+"""
+
+from datetime import timedelta
+
+from heavylift.model import Priority
+
+TYPES_KEY = "hl:types"
+"""Hash: job type -> JSON of JobTypeInfo, published by every worker on start."""
+
+WORKERS_KEY = "hl:workers"
+"""Hash: worker name -> JSON of what it serves, rewritten while it lives."""
+
+PRIORITY_SEPARATOR = "\x06\x16"
+"""What kombu puts between a queue's name and its priority step (kombu.transport.redis.Channel.sep)."""
+
+HEARTBEAT_INTERVAL = timedelta(seconds=1)
+"""How often a busy worker renews its leases: one command a second, and the longest a cancel waits to be seen."""
+
+LEASE_PERIOD = timedelta(seconds=15)
+"""A lease that was not renewed for so long, by the reaper's own clock, is dead: 15 missed beats, 20 s to running again."""
+
+IDLE_LOOK_INTERVAL = timedelta(seconds=4)
+"""How long an idle worker trusts the wake list; bounds the latency of a stock producer, which pushes no token."""
+
+PROGRESS_INTERVAL = timedelta(milliseconds=250)
+"""At most four progress writes a second and job: smooth to the eye, invisible to Redis."""
+
+CANCEL_GRACE = timedelta(milliseconds=600)
+"""What a running job gets between the request to stop and its end; with the heartbeat it stays below 2 s."""
+
+MAX_LOG_EVENTS = 1000
+"""Log events kept a job: a chatty 24-hour job must not fill Redis."""
+
+MAX_SKIPPED_PER_CLAIM = 200
+"""Cancelled or expired messages one claim drops before it returns, which bounds the script's time."""
+
+
+class Keys:
+    """Names of all keys under one prefix (two releases on one Redis need two prefixes)."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix
+
+    def base(self, queue: str) -> str:
+        """Return what every key of the queue's state begins with."""
+        return f"{self.prefix}hl:{{{queue}}}:"
+
+    def lists(self, queue: str) -> list[str]:
+        """Return the message lists in the order they are served, as kombu names them."""
+        return [
+            f"{self.prefix}{queue}" + (f"{PRIORITY_SEPARATOR}{step}" if step else "") for step in sorted(Priority)
+        ]
+
+    def script_keys(self, queue: str) -> list[str]:
+        """Return the KEYS of every script: the base, then the message lists."""
+        return [self.base(queue), *self.lists(queue)]
+
+    def job(self, queue: str, uuid: str) -> str:
+        """Hash: the job's record."""
+        return f"{self.base(queue)}job:{uuid}"
+
+    def events(self, queue: str, uuid: str) -> str:
+        """List: the job's events as JSON; an event's id is its position, from 1."""
+        return f"{self.base(queue)}events:{uuid}"
+
+    def index(self, queue: str, status: str) -> str:
+        """Sorted set: uuids of the queue's jobs in this state by creation (ms); `queued` is banded by priority."""
+        return f"{self.base(queue)}{status}"
+
+    def due(self, queue: str) -> str:
+        """Sorted set: scheduled uuids by due time (ms, Redis's clock)."""
+        return f"{self.base(queue)}due"
+
+    def wake(self, queue: str) -> str:
+        """List: at most one token, which wakes one idle worker."""
+        return f"{self.base(queue)}wake"
+
+    def leases(self, queue: str) -> str:
+        """Hash: uuid -> fencing token of the attempt that may write."""
+        return f"{self.base(queue)}leases"
+
+    def beats(self, queue: str) -> str:
+        """Hash: uuid -> how often its lease was renewed."""
+        return f"{self.base(queue)}beats"
+
+    def told(self, queue: str, uuid: str) -> str:
+        """Channel: a hint that the job's record or events changed; its loss costs a poll, never an event."""
+        return f"{self.base(queue)}told:{uuid}"
+
+    @property
+    def types(self) -> str:
+        """Hash: job type -> JSON of JobTypeInfo."""
+        return self.prefix + TYPES_KEY
+
+    @property
+    def workers(self) -> str:
+        """Hash: worker name -> JSON of what it serves."""
+        return self.prefix + WORKERS_KEY
