@@ -51,9 +51,7 @@ class Keys:
 
     def lists(self, queue: str) -> list[str]:
         """Return the message lists in the order they are served, as kombu names them."""
-        return [
-            f"{self.prefix}{queue}" + (f"{PRIORITY_SEPARATOR}{step}" if step else "") for step in sorted(Priority)
-        ]
+        return [f"{self.prefix}{queue}" + (f"{PRIORITY_SEPARATOR}{step}" if step else "") for step in sorted(Priority)]
 
     def script_keys(self, queue: str) -> list[str]:
         """Return the KEYS of every script: the base, then the message lists."""

@@ -180,7 +180,9 @@ def _models(function: JobFunction[Any, Any], name: str) -> tuple[type[BaseModel]
     output = hints.pop("return", None)
     parameters = [hints.get(parameter) for parameter in inspect.signature(function).parameters]
     if len(parameters) != 2 or not _is_model(parameters[1]):  # noqa: PLR2004
-        raise ConfigurationError(f"Job type {name!r}: write it as `def {name.rsplit('.')[-1]}(ctx: JobContext, input: YourModel)`")
+        raise ConfigurationError(
+            f"Job type {name!r}: write it as `def {name.rsplit('.')[-1]}(ctx: JobContext, input: YourModel)`"
+        )
     if output is not None and output is not type(None) and not _is_model(output):
         raise ConfigurationError(f"Job type {name!r}: its return annotation must be a Pydantic model or None")
     return parameters[1], output if _is_model(output) else None

@@ -30,12 +30,16 @@ TERMINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED
 
 
 class Priority(IntEnum):
-    """Kombu's priority steps on Redis: 0 is served first."""
+    """Kombu's priority steps on Redis: 0 is served first.
 
-    URGENT = 0
-    HIGH = 3
-    NORMAL = 6
-    LOW = 9
+    Normal is first, because stock producers, KEDA and Flower know a queue by the list of step 0. A job can give way,
+    not push ahead: urgent work gets a queue of its own, which its pool serves first.
+    """
+
+    NORMAL = 0
+    LOW = 3
+    BULK = 6
+    IDLE = 9
 
 
 class RetryPolicy(BaseModel):

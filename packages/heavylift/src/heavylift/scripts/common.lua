@@ -1,0 +1,88 @@
+-- Shared by all scripts. A record is the hash <base>job:<uuid>:
+--   status type input max priority created retain     set by submit (input: JSON bytes)
+--   inputs run_at expires                             set by submit where given (inputs: JSON list of artifacts)
+--   message                                           the Celery message while it is in no list
+--   attempts losses token worker started progress     set by claim and the attempt
+--   output error artifacts finished ended cancel      `ended` is the token of the attempt that ended it
+local base = KEYS[1]
+local BAND = 1e13 -- priority step * BAND + created: `queued` sorts by priority, then age
+
+local function record(uuid) return base .. 'job:' .. uuid end
+
+local function number(n) return string.format('%.0f', n) end
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- Appends {"event":name,"at":ms<extra>} and tells who listens. `extra` is JSON text that begins with a comma, or ''.
+local function event(uuid, name, extra)
+  local id = redis.call('RPUSH', base .. 'events:' .. uuid, '{"event":"' .. name .. '","at":' .. number(now) .. extra .. '}')
+  redis.call('PUBLISH', base .. 'told:' .. uuid, id)
+end
+
+local function list_of(step) -- KEYS[2..5] are the lists of kombu's steps 0, 3, 6, 9
+  return KEYS[2 + step / 3]
+end
+
+local function wake()
+  if redis.call('LLEN', base .. 'wake') == 0 then redis.call('LPUSH', base .. 'wake', '1') end
+end
+
+local function waiting() -- messages in all lists, stale ones included
+  local total = 0
+  for i = 2, #KEYS do total = total + redis.call('LLEN', KEYS[i]) end
+  return total
+end
+
+local function score(status, step, created)
+  if status == 'queued' then return number(step * BAND + created) end
+  return created
+end
+
+-- Moves the uuid from one state's index to another's. The record's `status` is the caller's to set.
+local function move(uuid, from, to, step, created)
+  redis.call('ZREM', base .. from, uuid)
+  redis.call('ZADD', base .. to, score(to, step, created), uuid)
+end
+
+-- Ends the job: `fields` are HSET pairs beside status and finished. Kept for its retention, then swept.
+local function conclude(uuid, from, to, extra, fields)
+  local facts = redis.call('HMGET', record(uuid), 'priority', 'created', 'retain')
+  move(uuid, from, to, facts[1], facts[2])
+  redis.call('HSET', record(uuid), 'status', to, 'finished', number(now), unpack(fields))
+  redis.call('ZADD', base .. 'kept', number(now + facts[3]), uuid)
+  event(uuid, to, extra)
+end
+
+-- Puts the message back where it is served next. The caller has seen to the lease.
+local function requeue(uuid, from, name, extra)
+  local facts = redis.call('HMGET', record(uuid), 'priority', 'created', 'message')
+  redis.call('RPUSH', list_of(facts[1]), facts[3])
+  redis.call('HDEL', record(uuid), 'message', 'progress')
+  move(uuid, from, 'queued', facts[1], facts[2])
+  redis.call('HSET', record(uuid), 'status', 'queued')
+  event(uuid, name, extra)
+  wake()
+end
+
+local function drop_lease(uuid)
+  redis.call('HDEL', base .. 'leases', uuid)
+  redis.call('HDEL', base .. 'beats', uuid)
+end
+
+-- An attempt ended without a word from its code: counted as a loss, and the end once the attempts are used up.
+-- `extra` is the event's JSON text, `failure` the record's error as JSON.
+local function lose(uuid, extra, failure)
+  redis.call('HINCRBY', record(uuid), 'losses', 1)
+  local facts = redis.call('HMGET', record(uuid), 'attempts', 'max', 'cancel')
+  if facts[3] then
+    conclude(uuid, 'running', 'cancelled', extra, {})
+    return 'cancelled'
+  end
+  if tonumber(facts[1]) >= tonumber(facts[2]) then
+    conclude(uuid, 'running', 'failed', extra, {'error', failure})
+    return 'failed'
+  end
+  requeue(uuid, 'running', 'lost', extra)
+  return 'queued'
+end

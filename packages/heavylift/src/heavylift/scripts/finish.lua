@@ -1,0 +1,57 @@
+-- Ends an attempt, if the caller still holds the job's lease.
+-- ARGV: uuid, token, outcome, output or '', error or '', artifacts or '', event text, delay ms, Flower's channel or '', its message
+--   outcome: succeeded | failed | cancelled   the job ends
+--            retrying                         again after the delay, or failed when the attempts are used up
+--            lost                             the child died: again at once, or failed when the attempts are used up
+--            released                         back to the queue, this attempt is not counted
+--   event text: JSON text that begins with a comma (attempt, worker, reason, data)
+-- Returns {1, status} when done now, {2, status} when this token had done it before (a repeated call), {0, status} when
+-- the lease is another's: nothing was written.
+local uuid, token, outcome = ARGV[1], ARGV[2], ARGV[3]
+local output, failure, artifacts, extra = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+
+local facts = redis.call('HMGET', record(uuid), 'status', 'ended', 'attempts', 'max', 'cancel', 'priority', 'created')
+if redis.call('HGET', base .. 'leases', uuid) ~= token then
+  return {facts[2] == token and 2 or 0, facts[1] or ''}
+end
+waiting()
+for _, index in ipairs({'running', 'queued', 'scheduled', 'due', 'kept', 'succeeded', 'failed', 'cancelled'}) do
+  redis.call('ZCARD', base .. index)
+end
+
+drop_lease(uuid)
+local undecided = outcome == 'retrying' or outcome == 'released'
+if undecided and facts[5] then
+  outcome = 'cancelled'
+elseif outcome == 'retrying' and tonumber(facts[3]) >= tonumber(facts[4]) then
+  outcome = 'failed'
+end
+
+local status = outcome
+if outcome == 'lost' then
+  status = lose(uuid, extra, failure)
+elseif outcome == 'released' then
+  redis.call('HINCRBY', record(uuid), 'attempts', -1)
+  requeue(uuid, 'running', 'released', extra)
+  status = 'queued'
+elseif outcome == 'retrying' then
+  move(uuid, 'running', 'scheduled', facts[6], facts[7])
+  redis.call('HSET', record(uuid), 'status', 'scheduled', 'error', failure)
+  redis.call('ZADD', base .. 'due', number(now + tonumber(ARGV[8])), uuid)
+  event(uuid, 'retrying', extra)
+  status = 'scheduled'
+else
+  local fields = {}
+  for name, value in pairs({output = output, error = failure, artifacts = artifacts}) do
+    if value ~= '' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
+  end
+  if outcome ~= 'failed' then redis.call('HDEL', record(uuid), 'message') end -- a failed job keeps it for replay
+  if outcome == 'succeeded' then redis.call('HDEL', record(uuid), 'error') end -- of an earlier attempt
+  conclude(uuid, 'running', outcome, extra, fields)
+end
+redis.call('HSET', record(uuid), 'ended', token)
+if ARGV[9] ~= '' then redis.call('PUBLISH', ARGV[9], ARGV[10]) end
+return {1, status}

@@ -1,0 +1,64 @@
+"""Settings both sides share. Each service subclasses `Settings` and adds its own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from heavylift.errors import ConfigurationError
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class Settings(BaseSettings):
+    """Where Redis and the artifacts are. Read from the environment, prefix `HEAVYLIFT_`."""
+
+    model_config = SettingsConfigDict(env_prefix="HEAVYLIFT_", extra="ignore", hide_input_in_errors=True)
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    """`redis://`, `rediss://` (TLS) or `unix://`; user, password and database as redis-py reads them."""
+
+    redis_password_file: Path | None = None
+    """A file that holds the password, as a mounted Secret does. Kept out of the URL, so that it is in no log."""
+
+    key_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]*$")
+    """Put before every key and every message list; the same as Celery's `global_keyprefix`."""
+
+    redis_timeout: timedelta = timedelta(seconds=2)
+    """How long one answer of Redis may take. A script takes microseconds; two seconds is a Redis in trouble."""
+
+    redis_connect_timeout: timedelta = timedelta(seconds=1)
+    """How long a connection may take to open."""
+
+    artifacts_url: str = Field(default_factory=lambda: f"file://{Path.cwd()}/.data/artifacts")
+    """`file:///folder` or `s3://bucket/prefix`; S3's region, endpoint and keys come from the usual `AWS_*` variables."""
+
+    def redis_password(self) -> str | None:
+        """Return the password from `redis_password_file`, if one is set.
+
+        Raises
+        ------
+        ConfigurationError
+            The file cannot be read.
+
+        """
+        if self.redis_password_file is None:
+            return None
+        try:
+            return self.redis_password_file.read_text().strip()
+        except OSError as error:
+            raise ConfigurationError(f"HEAVYLIFT_REDIS_PASSWORD_FILE: {error}") from error
+
+
+def load(cls: type[S], **given: object) -> S:
+    """Return the settings, or raise ConfigurationError that names each bad variable and what is allowed."""
+    try:
+        return cls(**given)
+    except ValidationError as error:
+        prefix = cls.model_config.get("env_prefix", "")
+        lines = [f"{prefix}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError("; ".join(lines)) from error
