@@ -159,6 +159,8 @@ class LeaseState(StrEnum):
     STOP = "stop"
     """Renewed; the job was asked to stop."""
     LOST = "lost"
+    ENDED = "ended"
+    """This token ended the attempt; its worker has not heard of it yet."""
 
 
 def renew(keys: Keys, queue: str, leases: Sequence[tuple[str, str]]) -> Call[list[LeaseState]]:
@@ -198,8 +200,12 @@ class Ending:
 
 
 class Finished(NamedTuple):
-    """`written`: this call or an earlier one with the same token ended the attempt. `status`: the job's state now."""
+    """What a finish did: `first` when this call ended the attempt, `written` also when the same token had done so before.
 
+    `status` is the job's state now.
+    """
+
+    first: bool
     written: bool
     status: str
 
@@ -234,7 +240,7 @@ def finish(
 
     def parse(reply: Reply) -> Finished:
         state, status = _list(reply)
-        return Finished(state != 0, _text(status))
+        return Finished(state == 1, state != 0, _text(status))
 
     return Call.of(script("finish"), keys.script_keys(job_id.queue), args, parse)
 

@@ -61,7 +61,7 @@ class Store:
     @classmethod
     def from_settings(cls, settings: Settings) -> Store:
         """Return a store on the settings' Redis. Connects with the first call."""
-        return cls(redis.Redis.from_url(settings.redis_url, **_connection_options(settings)), Keys(settings.key_prefix))
+        return cls(redis.Redis.from_pool(connection_pool(settings)), Keys(settings.key_prefix))
 
     def run(self, call: Call[T]) -> T:
         """Run one Call. Raises StoreUnavailable when Redis cannot answer or refuses writes."""
@@ -127,6 +127,11 @@ class AsyncStore:
     async def aclose(self) -> None:
         """Close all connections."""
         await self.redis.aclose()
+
+
+def connection_pool(settings: Settings) -> redis.ConnectionPool:
+    """Return a pool of sync connections with the settings' address, credentials and time limits."""
+    return redis.ConnectionPool.from_url(settings.redis_url, **_connection_options(settings))
 
 
 def _source(call: Call[T]) -> str:

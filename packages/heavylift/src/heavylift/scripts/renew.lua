@@ -1,10 +1,11 @@
 -- Renews leases by token. ARGV: uuid, token pairs.
--- Returns one number a pair: 0 renewed, 1 renewed and asked to stop, 2 lost (nothing written).
+-- Returns one number a pair: 0 renewed, 1 renewed and asked to stop, 2 lost (nothing written), 3 this token has ended the
+-- attempt itself (nothing written).
 redis.call('HDEL', base .. 'beats', '') -- no such field: a first write that Redis does not refuse when it is full
 local states = {}
 for i = 1, #ARGV, 2 do
   if redis.call('HGET', base .. 'leases', ARGV[i]) ~= ARGV[i + 1] then
-    states[#states + 1] = 2
+    states[#states + 1] = redis.call('HGET', record(ARGV[i]), 'ended') == ARGV[i + 1] and 3 or 2
   else
     redis.call('HINCRBY', base .. 'beats', ARGV[i], 1)
     states[#states + 1] = redis.call('HEXISTS', record(ARGV[i]), 'cancel')

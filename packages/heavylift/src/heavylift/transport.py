@@ -1,0 +1,235 @@
+"""Our kombu transport: a worker takes jobs with the claim script instead of BRPOP.
+
+The problem: kombu's Redis transport pops a message with one command and notes the pop with a second; a worker killed
+between the two loses the message. Here one script pops, counts the attempt and takes the lease.
+
+How it works: the channel has one connection with at most one command outstanding. It asks each of its queues in order
+for as many jobs as the worker has free slots. When all are empty, it waits on the queues' wake lists (BLPOP), and looks
+again when a token comes or IDLE_LOOK_INTERVAL has passed.
+
+What is not guaranteed: a claim whose reply is lost leaves a leased job that nobody runs. Nobody renews it either, so
+the reaper returns it within the lease period.
+
+Written against kombu 5.7.0, whose private hooks it overrides (named in tests/unit/heavylift/test_transport.py, which
+fails when they change): the poller calls `_brpop_start` to send a command and `_brpop_read` when its reply is readable,
+and takes a true `_in_poll` for "a command is outstanding".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import orjson
+import redis
+from kombu.transport import TRANSPORT_ALIASES, virtual
+from kombu.transport import redis as stock
+from redis import exceptions
+
+from heavylift import operations as ops
+from heavylift.constants import IDLE_LOOK_INTERVAL, Keys
+from heavylift.operations import Claim, Claimant
+from heavylift.settings import Settings
+from heavylift.store import Argument, Call, connection_pool
+
+CLAIM_HEADER = "heavylift"
+"""The message header in which the claim travels from the transport to the worker."""
+
+
+class Desk(Protocol):
+    """Where a worker keeps the jobs it holds. The transport fills it."""
+
+    claimant: Claimant
+
+    def room(self) -> int:
+        """Return how many jobs may be claimed now: 0 while draining, or while a job must run alone."""
+        ...
+
+    def held(self) -> int:
+        """Return how many jobs the worker holds."""
+        ...
+
+    def reserve_numbers(self, count: int) -> int:
+        """Return the first of `count` claim numbers that were never used before."""
+        ...
+
+    def take(self, claim: Claim) -> None:
+        """Note a claimed job, so that its lease is renewed from now on."""
+        ...
+
+    def give_back(self, job_id: str, *, unknown_type: bool) -> None:
+        """Release a claimed job that this worker does not run."""
+        ...
+
+
+class QoS(virtual.QoS):
+    """Acknowledging is the finishing script's work; what is in hand is at the desk."""
+
+    restore_at_shutdown = False
+    channel: Channel
+
+    def can_consume(self) -> bool:
+        """Tell whether the channel may be polled. A claim on its way must always be read."""
+        return self.channel.claiming or self.channel.desk.room() > 0
+
+    def append(self, message: virtual.Message, delivery_tag: str) -> None:
+        """Do nothing: the claim is at the desk already."""
+
+    def ack(self, delivery_tag: str) -> None:
+        """Do nothing: the child's finishing script has acknowledged."""
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's signature
+        """Give back a job: with `requeue` for want of a consumer, without because its type is unknown here."""
+        self.channel.desk.give_back(delivery_tag, unknown_type=not requeue)
+
+    def restore_unacked(self) -> list[Any]:
+        """Do nothing: leases bring unfinished jobs back."""
+        return []
+
+    def restore_visible(self, *_: object, **__: object) -> None:
+        """Do nothing: there is no visibility timeout."""
+
+
+class _Asked(NamedTuple):
+    """A claim on its way: jobs of `queue`, at most `room`."""
+
+    queue: str
+    call: Call[list[Claim]]
+    room: int
+
+
+class Channel(stock.Channel):
+    """Claims jobs for a worker's desk."""
+
+    QoS = QoS
+    from_transport_options: ClassVar[Sequence[str]] = (*stock.Channel.from_transport_options, "desk", "settings")
+    desk: Desk
+    settings: Settings
+    health_check_interval = 5
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        self._asked: _Asked | None = None
+        self._look = 0  # the queue asked next; past the last one: wait
+        super().__init__(*args, **kwargs)
+        self.keys = Keys(self.settings.key_prefix)
+        self.brpop_timeout = IDLE_LOOK_INTERVAL.total_seconds()
+
+    @property
+    def claiming(self) -> bool:
+        """Whether a claim is on its way; its reply may hold jobs."""
+        return bool(self._in_poll) and self._asked is not None
+
+    def _get_pool(self, asynchronous: bool = False) -> redis.ConnectionPool:  # noqa: FBT001, FBT002 - kombu's signature
+        pool = connection_pool(self.settings)
+        if asynchronous:
+            pool.connection_class = _watched(pool.connection_class, self)
+        return pool
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Send the next claim, or wait for a wake token when every queue was found empty."""
+        room, queues = self.desk.room(), self.active_queues
+        if not room or not queues:
+            return
+        if self._look < len(queues):
+            queue = queues[self._look]
+            first = self.desk.reserve_numbers(room)
+            call = ops.claim(self.keys, queue, self.desk.claimant, number=first, slots=room, busy=self.desk.held())
+            self._asked = _Asked(queue, call, room)
+            self._send(*call.commands[0])
+        else:
+            self._send("BLPOP", *(self.keys.wake(queue) for queue in queues), timeout or self.brpop_timeout)
+
+    def _send(self, *command: Argument) -> None:
+        self._in_poll = self.client.connection
+        self._brpop_sent_at = monotonic()
+        self.client.connection.send_command(*command)
+
+    def _brpop_read(self, **options: object) -> bool:
+        asked, self._asked = self._asked, None
+        try:
+            reply = self.client.parse_response(self.client.connection, "EVALSHA" if asked else "BLPOP", **options)
+        except self.connection_errors:
+            self.client.connection.disconnect()
+            raise
+        except exceptions.NoScriptError:
+            self._load_script(asked)
+            return True
+        finally:
+            self._in_poll = None
+        if asked:
+            self._receive(asked, reply)
+        else:
+            self._look = 0
+        return True
+
+    def _load_script(self, asked: _Asked | None) -> None:
+        if asked is None or asked.call.script is None:
+            raise AssertionError("NOSCRIPT for a command that is no script")
+        self.client.connection.send_command("SCRIPT", "LOAD", asked.call.script.source)
+        self.client.parse_response(self.client.connection, "SCRIPT LOAD")
+
+    def _receive(self, asked: _Asked, reply: Any) -> None:
+        claims = asked.call.parse([reply])
+        # A full hand may have left more behind; then the same queue is asked again, in its turn.
+        self._look = 0 if len(claims) == asked.room else self._look + 1
+        for claim in claims:  # all of them first: a failed delivery must not lose the rest
+            self.desk.take(claim)
+        for claim in claims:
+            self.connection._deliver(payload(claim), asked.queue)
+        if self.desk.room():
+            self._brpop_start()
+
+    def _poll_error(self, type: str, **_: object) -> None:  # noqa: A002 - kombu's signature
+        self.handlers[type]()
+
+    def close(self) -> None:
+        """Close the channel. Jobs of a claim still on its way are given back, not started."""
+        if self.claiming:
+            self._give_back_outstanding()
+        self._in_poll = None  # the stock channel would read the reply and deliver new work to a worker that closes
+        super().close()
+
+    def _give_back_outstanding(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return
+        try:
+            reply = self.client.parse_response(self.client.connection, "EVALSHA")
+        except (*self.connection_errors, exceptions.ResponseError):
+            return  # the reaper returns what the lost reply held
+        for claim in asked.call.parse([reply]):
+            self.desk.take(claim)
+            self.desk.give_back(str(claim.id), unknown_type=False)
+
+
+class Transport(stock.Transport):
+    """Selected by the URL scheme `heavylift://`; address and credentials come from the settings."""
+
+    Channel = Channel
+    brpop_timeout = IDLE_LOOK_INTERVAL.total_seconds()
+
+
+def payload(claim: Claim) -> dict[str, Any]:
+    """Return the message of a claim as kombu delivers it: the claim rides in a header, its id is the delivery tag."""
+    content = orjson.loads(claim.message)
+    content["headers"][CLAIM_HEADER] = claim
+    content.setdefault("properties", {})["delivery_tag"] = str(claim.id)
+    return content
+
+
+def _watched(connection_class: type[redis.Connection], channel: Channel) -> type[redis.Connection]:
+    """Return a connection class that tells the channel's poller when a connection is closed, as the stock one does."""
+
+    class Connection(connection_class):  # ty: ignore[unsupported-base]
+        def disconnect(self, *args: object) -> None:
+            super().disconnect(*args)
+            if channel._registered:
+                channel._on_connection_disconnect(self)
+
+    return Connection
+
+
+def register() -> None:
+    """Make kombu know the URL scheme `heavylift://`."""
+    TRANSPORT_ALIASES["heavylift"] = "heavylift.transport:Transport"
