@@ -1,0 +1,53 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from heavylift_api.auth import ApiKeys
+from heavylift_api.handlers import add_handlers
+from heavylift_api.metrics import RequestMetrics, create_request_series
+from heavylift_api.openapi import describe
+from heavylift_api.routes import health, job_types, jobs
+from heavylift_api.services import running_services
+from heavylift_api.settings import ApiSettings
+from heavylift_api.submission import JobRequest
+
+ROUTERS = (jobs.router, job_types.router, health.router)
+
+
+def create_app(settings: ApiSettings, *, keys: ApiKeys) -> FastAPI:
+    """Return the application. It connects to Redis with the first request, and works again whenever Redis does."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with running_services(settings) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Heavylift",
+        version=version("heavylift-api"),
+        description="Submit heavy jobs, follow them, fetch what they made.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.keys = keys
+    for router in ROUTERS:
+        app.include_router(router)
+    add_handlers(app)
+    describe(app, JobRequest)
+    app.add_middleware(RequestMetrics)
+    create_request_series(
+        (route.path, method, [route.status_code or 200, *map(int, route.responses)])
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    )
+    return app

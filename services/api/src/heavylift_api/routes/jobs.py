@@ -1,0 +1,113 @@
+"""/v1/jobs"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from heavylift.model import JobStatus
+from starlette.requests import Request
+
+from heavylift_api import errors
+from heavylift_api.body import read_json
+from heavylift_api.deps import CallerDep, JobIdDep, ServicesDep
+from heavylift_api.listing import MAX_LIMIT, JobFilter, next_link
+from heavylift_api.openapi import json_body, problems
+from heavylift_api.submission import JobRequest
+from heavylift_api.views import JobPage, JobView, job_path
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+JSON = "application/json"
+
+QUEUE = r"^[a-z][a-z0-9_.]{0,62}$"
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=JobView,
+    operation_id="submit_job",
+    openapi_extra=json_body(JobRequest),
+    responses=problems(
+        errors.InvalidJson,
+        errors.BodyTooSlow,
+        errors.BodyTooLarge,
+        errors.UnsupportedMediaType,
+        errors.InvalidRequest,
+        errors.InvalidInput,
+        errors.UnknownJobType,
+        errors.StoreGone,
+        errors.QueueBusy,
+    ),
+)
+async def submit(request: Request, services: ServicesDep, _caller: CallerDep) -> Response:
+    """Submit a job."""
+    settings = services.settings
+    document = await read_json(request, limit=settings.max_body_size, within=settings.body_timeout)
+    return accepted(await services.submissions.submit(document))
+
+
+@router.get("", operation_id="list_jobs", responses=problems(errors.InvalidRequest, errors.StoreGone))
+async def list_jobs(
+    response: Response,
+    services: ServicesDep,
+    _caller: CallerDep,
+    *,
+    status: JobStatus | None = None,
+    job_type: Annotated[str | None, Query(alias="type", max_length=200)] = None,
+    queue: Annotated[str | None, Query(pattern=QUEUE)] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> JobPage:
+    """List jobs of all queues, newest first."""
+    wanted = JobFilter(status, job_type, queue, limit, cursor)
+    page = await services.listing.page(wanted)
+    if page.next_cursor:
+        response.headers["Link"] = next_link(wanted, page.next_cursor)
+    return page
+
+
+@router.get("/{job_id}", operation_id="get_job", responses=problems(errors.UnknownJob, errors.StoreGone))
+async def get(job_id: JobIdDep, services: ServicesDep, _caller: CallerDep) -> JobView:
+    """Return a job."""
+    return JobView.of(await services.jobs.read(job_id))
+
+
+@router.post(
+    "/{job_id}:cancel",
+    operation_id="cancel_job",
+    responses={202: {"model": JobView, "description": "The job runs; it was asked to stop."}}
+    | problems(errors.UnknownJob, errors.AlreadyEnded, errors.StoreGone),
+)
+async def cancel(job_id: JobIdDep, response: Response, services: ServicesDep, caller: CallerDep) -> JobView:
+    """Cancel a waiting job, or ask a running one to stop."""
+    job = await services.jobs.cancel(job_id, caller=caller)
+    response.status_code = 200 if job.status.terminal else 202
+    return JobView.of(job)
+
+
+@router.get(
+    "/{job_id}/events",
+    operation_id="follow_job",
+    response_class=Response,
+    responses={200: {"description": "Server-sent events.", "content": {"text/event-stream": {}}}}
+    | problems(errors.UnknownJob, errors.InvalidRequest, errors.StoreGone, errors.TooManyStreams),
+)
+async def follow(
+    job_id: JobIdDep,
+    services: ServicesDep,
+    _caller: CallerDep,
+    *,
+    last_event_id: Annotated[int | None, Query(ge=0)] = None,
+    last_event_id_header: Annotated[int | None, Header(alias="Last-Event-ID", ge=0)] = None,
+) -> Response:
+    """Follow a job: its history from `Last-Event-ID` on, then what happens, until it has ended."""
+    after = last_event_id_header if last_event_id_header is not None else last_event_id or 0
+    return await services.streams.open(job_id, after=after)
+
+
+def accepted(view: JobView) -> Response:
+    """Return 202 with the job's place."""
+    headers = {"Location": job_path(view.id)}
+    return Response(view.model_dump_json(), status_code=202, headers=headers, media_type=JSON)

@@ -1,0 +1,58 @@
+"""The services behind the routes, put together once a process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from heavylift.store import AsyncStore
+
+from heavylift_api.events import EventStreams
+from heavylift_api.hub import Hub
+from heavylift_api.job_types import JobTypes
+from heavylift_api.jobs import Jobs
+from heavylift_api.listing import Listing
+from heavylift_api.readiness import Readiness
+from heavylift_api.settings import ApiSettings
+from heavylift_api.store import BoundedStore
+from heavylift_api.submission import Submissions
+from heavylift_api.submitter import Submitter
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What routes may call."""
+
+    settings: ApiSettings
+    types: JobTypes
+    submissions: Submissions
+    jobs: Jobs
+    listing: Listing
+    streams: EventStreams
+    hub: Hub
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def running_services(settings: ApiSettings) -> AsyncGenerator[Services]:
+    """Put the services together, and take them down again."""
+    connections = AsyncStore.from_settings(settings)
+    store = BoundedStore(connections, timeout=settings.answer_timeout)
+    types = JobTypes(store)
+    hub = Hub(connections)
+    hub.start()
+    try:
+        yield Services(
+            settings=settings,
+            types=types,
+            submissions=Submissions(types, Submitter(store, bound=settings.max_waiting)),
+            jobs=Jobs(store),
+            listing=Listing(store, types),
+            streams=EventStreams(store, hub, bound=settings.max_event_streams),
+            hub=hub,
+            readiness=Readiness(store),
+        )
+    finally:
+        await hub.stop()
+        await connections.aclose()

@@ -1,0 +1,161 @@
+"""From a request to an accepted job."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import orjson
+from heavylift.errors import QueueFull, StoreUnavailable
+from heavylift.ids import JobId, created_ms, new_job_id
+from heavylift.model import Artifact, Job, JobStatus, Priority
+from heavylift.operations import Submission
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from heavylift_api import metrics
+from heavylift_api.errors import InvalidInput, InvalidRequest, Problem, QueueBusy, StoreGone
+from heavylift_api.handlers import field_errors
+from heavylift_api.job_types import JobTypes, PublishedType
+from heavylift_api.submitter import Submitter
+from heavylift_api.views import JobView
+
+MAX_DELAY_SECONDS = 10 * 365 * 24 * 3600
+
+
+class JobRequest(BaseModel):
+    """A job to run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(min_length=1, max_length=200, examples=["video.transcode"])
+    """What to run; `GET /v1/job-types` lists what there is."""
+    input: Any = Field(default_factory=dict)
+    """What to run it on, as the type's schema describes it."""
+    priority: Literal["normal", "low", "bulk", "idle"] = "normal"
+    run_at: AwareDatetime | None = None
+    """Not before this time."""
+    delay_seconds: float | None = Field(default=None, ge=0, le=MAX_DELAY_SECONDS)
+    """Not before this many seconds from now."""
+    expires_at: AwareDatetime | None = None
+    """Drop the job if it has not started by then."""
+
+    @model_validator(mode="after")
+    def _check_times(self) -> JobRequest:
+        if self.run_at is not None and self.delay_seconds is not None:
+            raise ValueError("give `run_at` or `delay_seconds`, not both")
+        return self
+
+    def due(self, now: datetime) -> datetime | None:
+        """Return when the job may start, if that is later than now."""
+        due = self.run_at if self.delay_seconds is None else now + timedelta(seconds=self.delay_seconds)
+        return due if due is not None and due > now else None
+
+
+class Submissions:
+    """Checks jobs and hands them to the store."""
+
+    def __init__(self, types: JobTypes, submitter: Submitter) -> None:
+        self._types = types
+        self._submitter = submitter
+
+    async def submit(self, document: JsonValue) -> JobView:
+        """Accept the job a request describes.
+
+        Raises InvalidRequest, UnknownJobType, InvalidInput, QueueFull or StoreUnavailable.
+        """
+        with refusals_counted() as counted:
+            request = _parse(document)
+            published = await self._types.get(request.type)
+            counted.type = request.type
+            check_input(published, request.input)
+            return await self.accept(published, request)
+
+    async def accept(
+        self,
+        published: PublishedType,
+        request: JobRequest,
+        *,
+        job_id: JobId | None = None,
+        artifacts: Sequence[Artifact] = (),
+    ) -> JobView:
+        """Hand a checked job to the store; by the same id it is taken once. Raises QueueFull or StoreUnavailable."""
+        now = datetime.now(UTC)
+        run_at = request.due(now)
+        _check_expiry(request.expires_at, run_at or now)
+        submission = Submission(
+            id=job_id or new_job_id(published.info.queue),
+            info=published.info,
+            input=orjson.dumps(request.input),
+            priority=Priority[request.priority.upper()],
+            run_at=run_at,
+            expires_at=request.expires_at,
+            artifacts=artifacts,
+        )
+        submitted = await self._submitter.submit(submission)
+        metrics.SUBMITS.labels(published.info.type, "accepted" if submitted.created else "repeated").inc()
+        return JobView.of(_as_accepted(submission, request.input))
+
+
+def check_input(published: PublishedType, value: JsonValue) -> None:
+    """Raise InvalidInput unless the input fits the type's schema."""
+    errors = published.violations(value)
+    if errors:
+        raise InvalidInput(errors=errors)
+
+
+@dataclass
+class Counted:
+    """Of which type the submit is that is being counted."""
+
+    type: str = ""
+
+
+@contextmanager
+def refusals_counted() -> Generator[Counted]:
+    """Count the refusal that leaves the block, by its problem."""
+    counted = Counted()
+    try:
+        yield counted
+    except Problem as problem:
+        metrics.SUBMITS.labels(counted.type, problem.slug).inc()
+        raise
+    except QueueFull:
+        metrics.SUBMITS.labels(counted.type, QueueBusy.slug).inc()
+        raise
+    except StoreUnavailable:
+        metrics.SUBMITS.labels(counted.type, StoreGone.slug).inc()
+        raise
+
+
+def _parse(document: JsonValue) -> JobRequest:
+    try:
+        return JobRequest.model_validate(document)
+    except ValidationError as error:
+        raise InvalidRequest(errors=field_errors(error.errors(include_url=False, include_input=False))) from error
+
+
+def _check_expiry(expires_at: datetime | None, start: datetime) -> None:
+    if expires_at is not None and expires_at <= start:
+        problem = "must lie behind the time the job may start"
+        raise InvalidRequest(errors=field_errors([{"loc": ("expires_at",), "msg": problem}]))
+
+
+def _as_accepted(submission: Submission, value: JsonValue) -> Job:
+    """Return the record as it is in the store now, without asking for it."""
+    info = submission.info
+    return Job(
+        id=str(submission.id),
+        type=info.type,
+        queue=submission.id.queue,
+        status=JobStatus.SCHEDULED if submission.run_at else JobStatus.QUEUED,
+        priority=submission.priority,
+        max_attempts=info.retry.max_attempts,
+        created_at=datetime.fromtimestamp(created_ms(submission.id.uuid) / 1000, UTC),
+        run_at=submission.run_at,
+        expires_at=submission.expires_at,
+        input=value,
+        artifacts=list(submission.artifacts),
+    )

@@ -1,0 +1,175 @@
+"""What clients see of jobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from heavylift.model import Artifact, Attempt, Job, JobError, JobStatus, JobTypeInfo, Progress
+from pydantic import BaseModel, JsonValue
+
+
+class ProgressView(Progress):
+    """How far the running attempt is."""
+
+    fraction: float | None = None
+    """0 to 1, where the job gave a total."""
+
+    @classmethod
+    def of(cls, progress: Progress) -> ProgressView:
+        """Return the view of a progress report."""
+        fraction = min(max(progress.done / progress.total, 0.0), 1.0) if progress.total else None
+        return cls(**progress.model_dump(), fraction=fraction)
+
+
+class Timings(BaseModel):
+    """Where the job's time went, in seconds."""
+
+    waited_seconds: float | None = None
+    """From the submit, or from when it was due, to its first start."""
+    ran_seconds: float | None = None
+    """Run time of the newest attempt, once the job has ended."""
+
+
+class ArtifactView(BaseModel):
+    """A file in or out of a job."""
+
+    name: str
+    role: str
+    size: int
+    """Bytes."""
+    sha256: str
+    content_type: str
+    url: str
+
+    @classmethod
+    def of(cls, artifact: Artifact, job_id: str) -> ArtifactView:
+        """Return the view of a job's artifact."""
+        return cls(
+            name=artifact.name,
+            role=artifact.role,
+            size=artifact.size,
+            sha256=artifact.sha256,
+            content_type=artifact.content_type,
+            url=f"{job_path(job_id)}/artifacts/{quote(artifact.name)}",
+        )
+
+
+class JobUrls(BaseModel):
+    """Where more of the job is found."""
+
+    self: str
+    events: str
+    cancel: str
+    artifacts: str
+
+    @classmethod
+    def of(cls, job_id: str) -> JobUrls:
+        """Return the paths of a job."""
+        path = job_path(job_id)
+        return cls(self=path, events=f"{path}/events", cancel=f"{path}:cancel", artifacts=f"{path}/artifacts")
+
+
+class JobSummary(BaseModel):
+    """A job in a list."""
+
+    id: str
+    type: str
+    queue: str
+    status: JobStatus
+    priority: str
+    progress: ProgressView | None = None
+    cancel_requested: bool = False
+    max_attempts: int
+    created_at: datetime
+    run_at: datetime | None = None
+    expires_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    timings: Timings
+    error: JobError | None = None
+    urls: JobUrls
+
+    @classmethod
+    def of(cls, job: Job) -> JobSummary:
+        """Return the summary of a record."""
+        return cls(**_summary(job))
+
+
+class JobView(JobSummary):
+    """A job."""
+
+    position: int | None = None
+    """How many jobs of the queue go before this one, while it waits. An estimate; null right after the submit."""
+    attempts: list[Attempt] = []
+    input: JsonValue = None
+    output: JsonValue = None
+    artifacts: list[ArtifactView] = []
+
+    @classmethod
+    def of(cls, job: Job) -> JobView:
+        """Return the view of a whole record."""
+        return cls(
+            **_summary(job),
+            position=job.position,
+            attempts=job.attempts,
+            input=job.input,
+            output=job.output,
+            artifacts=[ArtifactView.of(artifact, job.id) for artifact in job.artifacts],
+        )
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first."""
+
+    items: list[JobSummary]
+    next_cursor: str | None = None
+    """Give it as `cursor` to go on; null on the last page."""
+
+
+class ArtifactList(BaseModel):
+    """A job's artifacts."""
+
+    items: list[ArtifactView]
+
+
+class JobTypeList(BaseModel):
+    """What the workers serve."""
+
+    items: list[JobTypeInfo]
+
+
+def job_path(job_id: str) -> str:
+    """Return the path of a job."""
+    return f"/v1/jobs/{job_id}"
+
+
+def _summary(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "type": job.type,
+        "queue": job.queue,
+        "status": job.status,
+        "priority": job.priority.name.lower(),
+        "progress": ProgressView.of(job.progress) if job.progress else None,
+        "cancel_requested": job.cancel_requested,
+        "max_attempts": job.max_attempts,
+        "created_at": job.created_at,
+        "run_at": job.run_at,
+        "expires_at": job.expires_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "timings": _timings(job),
+        "error": job.error,
+        "urls": JobUrls.of(job.id),
+    }
+
+
+def _timings(job: Job) -> Timings:
+    first_start = job.attempts[0].started_at if job.attempts else job.started_at
+    due = max(job.created_at, job.run_at) if job.run_at else job.created_at
+    waited = max((first_start - due).total_seconds(), 0.0) if first_start else None
+    ended = job.finished_at is not None and job.started_at is not None
+    ran = (job.finished_at - job.started_at).total_seconds() if ended else None
+    return Timings(waited_seconds=waited, ran_seconds=ran)
