@@ -13,6 +13,8 @@ ClientError
         └── Conflict        409
 """
 
+# ruff: noqa: N818 - callers catch these by name: NotFound, Refused read as what happened
+
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError

@@ -1,0 +1,67 @@
+"""The processes of a development stack beside its Redis."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+
+from heavylift.dev.data import DataFolder
+from heavylift.dev.options import StackOptions
+from heavylift.dev.ports import HOST
+from heavylift.dev.process import ProcessSpec
+
+WORKER_GRACE = timedelta(seconds=10)
+"""What a worker gets to end or hand back its job when the stack ends."""
+
+FIRST, THEN, LAST = range(3)
+"""The order in which the parts end: who holds jobs, who serves them, and Redis, which both write to until they end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the parts find each other."""
+
+    redis_url: str
+    api_port: int
+    flower_port: int
+
+
+def specs(options: StackOptions, data: DataFolder, addresses: Addresses) -> list[ProcessSpec]:
+    """Return what to run, in the order to start it."""
+    env = {
+        "HEAVYLIFT_REDIS_URL": addresses.redis_url,
+        "HEAVYLIFT_ARTIFACTS_URL": data.artifacts.as_uri(),
+        "HEAVYLIFT_HOST": HOST,
+        "HEAVYLIFT_PORT": str(addresses.api_port),
+        **options.env,
+    }
+    parts = [
+        ProcessSpec("api", _python("heavylift_api"), env=env, stop_last=THEN),
+        ProcessSpec("controller", _python("heavylift_controller"), env=env, stop_last=THEN),
+        *(
+            ProcessSpec(name, _worker(name, options), env=env, stop_last=FIRST, grace=WORKER_GRACE)
+            for name in (f"worker-{number}" for number in range(1, options.workers + 1))
+        ),
+    ]
+    if options.flower:
+        parts.append(ProcessSpec("flower", _flower(addresses), stop_last=THEN))
+    return parts
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _worker(name: str, options: StackOptions) -> list[str]:
+    jobs = ("--jobs", *options.jobs) if options.jobs else ()
+    return _python("heavylift_worker", "--name", name, "--concurrency", "1", *jobs)
+
+
+def _flower(addresses: Addresses) -> list[str]:
+    # Workers take no remote control, so Flower only watches; jobs send their events without being asked.
+    return _python(
+        *("celery", f"--broker={addresses.redis_url}", "flower"),
+        *(f"--address={HOST}", f"--port={addresses.flower_port}"),
+        *("--enable_events=False", "--read_only=True", "--logging=error"),
+    )
