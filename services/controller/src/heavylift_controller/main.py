@@ -1,0 +1,97 @@
+"""The process: settings, loops, signals."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import structlog
+from heavylift.artifacts import ArtifactStore
+from heavylift.errors import ConfigurationError
+from heavylift.settings import load
+from heavylift.store import Store
+from prometheus_client import REGISTRY, disable_created_metrics
+
+from heavylift_controller import logs
+from heavylift_controller.endpoints import application, serve
+from heavylift_controller.loop import Loop
+from heavylift_controller.observer import Observer, QueueStateCollector
+from heavylift_controller.queues import Queues
+from heavylift_controller.reaper import Reaper
+from heavylift_controller.scheduler import Scheduler
+from heavylift_controller.settings import ControllerSettings
+from heavylift_controller.sweeper import Sweeper
+
+STOP_SECONDS = 1.5
+"""How long loops get to end their turn. All they do is one script or can be repeated: cutting it off loses nothing."""
+
+STALLED_AFTER = 30.0
+"""Seconds without a turn after which a loop counts as stuck: ten times what Redis's time limits let a turn take."""
+
+SWEEP_STALLED_AFTER = 900.0
+"""The same for the sweeper, which may remove folders of many gigabytes."""
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    # Blocked before any thread starts, and taken by sigwait: no handler runs in the middle of a turn.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        settings = load(ControllerSettings)
+        logs.configure(settings.log_level, settings.log_format)
+        run(settings)
+    except ConfigurationError as error:
+        print(f"heavylift_controller: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def run(settings: ControllerSettings) -> None:
+    """Run all loops until a stop signal comes. Raises ConfigurationError."""
+    disable_created_metrics()  # a second series for every counter, which nobody asks for
+    stop = threading.Event()
+    loops = build(settings, stop)
+    with serve(application(loops), settings.controller_metrics_host, settings.controller_metrics_port):
+        for loop in loops:
+            loop.start()
+        log.info("controller_started", lease_period=settings.lease_period.total_seconds())
+        received = signal.sigwait(STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # a second one ends the process at once
+        log.info("controller_stopping", signal=signal.Signals(received).name)
+        stop.set()
+        unfinished = join(loops, STOP_SECONDS)
+    log.info("controller_stopped", unfinished=unfinished)
+
+
+def build(settings: ControllerSettings, stop: threading.Event) -> list[Loop]:
+    """Return the loops over the settings' Redis and artifact storage, not yet started."""
+    tick = settings.controller_tick.total_seconds()
+    interval = settings.sweep_interval.total_seconds()
+    store = Store.from_settings(settings)
+    queues = Queues(store)
+    reaper = Reaper(Store.from_settings(settings), queues, period=settings.lease_period.total_seconds(), tick=tick)
+    observer = Observer(store, queues, tick=tick)
+    sweeper = Sweeper(store, queues, ArtifactStore.from_url(settings.artifacts_url), interval=interval)
+    REGISTRY.register(QueueStateCollector(observer))
+    quick = {"stop": stop, "pause": tick, "stalled_after": STALLED_AFTER + tick}
+    return [
+        Loop("reaper", reaper.turn, **quick),
+        Loop("scheduler", Scheduler(store, queues, tick=tick).turn, **quick),
+        Loop("observer", observer.turn, **quick),
+        Loop(
+            "sweeper", sweeper.turn, stop=stop, pause=min(interval, 10.0), stalled_after=SWEEP_STALLED_AFTER + interval
+        ),
+    ]
+
+
+def join(loops: Sequence[Loop], seconds: float) -> list[str]:
+    """Wait for the loops to end, all together no longer than `seconds`; returns the names of those that did not."""
+    deadline = time.monotonic() + seconds
+    return [loop.name for loop in loops if not loop.join(max(0.0, deadline - time.monotonic()))]

@@ -1,0 +1,74 @@
+"""Which queues there are: those of the published job types, and those seen before."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from heavylift.errors import StoreUnavailable
+from heavylift.operations import read_types
+from heavylift.store import Store
+from pydantic import ValidationError
+
+from heavylift_controller import metrics
+
+FRESH = 2.0
+"""Seconds the names are trusted: a job lost right after its worker published its type still runs again in 20 s."""
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class Queues:
+    """The names of all queues, read at most every `FRESH` seconds for all parts together."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._names: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+
+    def names(self) -> list[str]:
+        """Return the names in order. Raises StoreUnavailable."""
+        with self._lock:
+            if self._clock() - self._read_at > FRESH:
+                self._read()
+            return sorted(self._names)
+
+    def each(self, look: Callable[[str], T]) -> list[T]:
+        """Look at every queue. Raises StoreUnavailable at once, what else went wrong after the last queue.
+
+        So one queue with a broken key keeps no other from being served.
+        """
+        results: list[T] = []
+        failures: list[Exception] = []
+        for queue in self.names():
+            try:
+                results.append(look(queue))
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                error.add_note(f"queue {queue}")
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup("queues failed", failures)
+        return results
+
+    def _read(self) -> None:
+        try:
+            infos = self._store.run(read_types(self._store.keys))
+        except ValidationError:
+            log.exception("job_types_unreadable", kept=sorted(self._names))
+        else:
+            # A type may move to another queue while jobs wait in the old one, which therefore stays known.
+            new = {info.queue for info in infos.values()} - self._names
+            self._names |= new
+            for queue in sorted(new):
+                metrics.announce(queue)
+                log.info("queue_found", queue=queue)
+        self._read_at = self._clock()

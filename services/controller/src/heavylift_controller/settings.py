@@ -1,0 +1,80 @@
+"""The controller's settings, read from the environment with the prefix `HEAVYLIFT_`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from heavylift.constants import HEARTBEAT_INTERVAL, LEASE_PERIOD
+from heavylift.settings import Settings
+from pydantic import BeforeValidator, Field, model_validator
+
+LEAST_BEATS_PER_PERIOD = 3
+"""A lease period in which fewer renewals fit would take jobs from workers that are merely busy."""
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """For machines or for eyes."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def _seconds(value: object) -> object:
+    try:
+        return timedelta(seconds=float(value)) if isinstance(value, str | float | int) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds)]
+"""A number of seconds (`15`, `0.5`) or ISO 8601 (`PT15S`)."""
+
+
+class ControllerSettings(Settings):
+    """How patient the controller is, how often it looks, and where it reports."""
+
+    lease_period: Duration = Field(default=LEASE_PERIOD, gt=timedelta(0))
+    """How long a lease may go unrenewed before its job runs again. Longer, where whole nodes freeze for a while."""
+
+    heartbeat_interval: Duration = Field(default=HEARTBEAT_INTERVAL, gt=timedelta(0))
+    """How often workers renew; the lease period must hold several of them."""
+
+    controller_tick: Duration = Field(default=timedelta(seconds=1), gt=timedelta(0), le=timedelta(seconds=60))
+    """How often leases and queues are read, and the longest the scheduler sleeps. A few commands a queue each time."""
+
+    sweep_interval: Duration = Field(default=timedelta(seconds=60), gt=timedelta(0))
+    """How often finished jobs past their retention are looked for. Retention is days; a minute more is no harm."""
+
+    controller_metrics_host: str = "127.0.0.1"
+    """Address of `/metrics` and `/livez`. In a pod: `0.0.0.0`."""
+
+    controller_metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Their port. Not set: not served, so that several controllers start on one machine; 0: the log says which."""
+
+    log_level: LogLevel = LogLevel.INFO
+    """Least severe level to log."""
+
+    log_format: LogFormat = LogFormat.JSON
+    """`json` for log collectors, `console` for a terminal."""
+
+    @model_validator(mode="after")
+    def _check_patience(self) -> ControllerSettings:
+        least = LEAST_BEATS_PER_PERIOD * max(self.heartbeat_interval, self.controller_tick)
+        if self.lease_period < least:
+            raise ValueError(
+                f"HEAVYLIFT_LEASE_PERIOD is {self.lease_period.total_seconds():g} s; allowed: at least"
+                f" {least.total_seconds():g} s, {LEAST_BEATS_PER_PERIOD} times the longer of"
+                " HEAVYLIFT_HEARTBEAT_INTERVAL and HEAVYLIFT_CONTROLLER_TICK"
+            )
+        return self
