@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+API_PORT = 8000
+
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
@@ -13,7 +15,7 @@ class StackOptions:
 
     data: Path = Path(".data")
     """The folder for Redis's data, artifacts and logs."""
-    port: int | None = 8000
+    port: int | None = API_PORT
     """The API's port; None takes a free one."""
     workers: int = 2
     """Worker processes, with one slot each."""
