@@ -10,18 +10,17 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fastapi.security.http import HTTPBearer
 from heavylift.errors import ConfigurationError
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 
 from heavylift_api.errors import ForeignOrigin, Unauthorized
 
 _ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_.-]{1,64}):(?P<digest>[0-9a-fA-F]{64})\Z")
-_SCHEME = "bearer "
 
 ANONYMOUS = "local"
 """The caller's name where no keys are configured."""
@@ -102,31 +101,25 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-class ApiKeyAuth(HTTPBearer):
-    """FastAPI dependency that returns the caller's name, or raises a problem."""
-
-    def __init__(self) -> None:
-        super().__init__(auto_error=False, description="An API key. None is needed where none are configured.")
-
-    async def __call__(self, request: Request) -> str:  # ty: ignore[incompatible-method-override]
-        """Return the caller's name."""
-        keys: ApiKeys = request.app.state.keys
-        if not keys:
-            _check_local(request)
-            return ANONYMOUS
-        authorization = request.headers.get("authorization", "")
-        owner = keys.owner(authorization[len(_SCHEME) :].strip()) if authorization.lower().startswith(_SCHEME) else None
-        if owner is None:
-            raise Unauthorized
-        return owner
+def authenticate(request: Request) -> str:
+    """Return the caller's name. Raises Unauthorized, or without configured keys ForeignOrigin."""
+    keys: ApiKeys = request.app.state.keys
+    headers = request.headers
+    if not keys:
+        origin = headers.get("origin")
+        if not _names_this_machine(f"//{headers.get('host', '')}") or (origin and not _names_this_machine(origin)):
+            raise ForeignOrigin
+        return ANONYMOUS
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    owner = keys.owner(key.strip()) if scheme.lower() == "bearer" else None
+    if owner is None:
+        raise Unauthorized
+    return owner
 
 
-def _check_local(request: HTTPConnection) -> None:
-    origin = request.headers.get("origin")
-    if not is_loopback(_host_of(f"//{request.headers.get('host', '')}")) or (
-        origin is not None and not is_loopback(_host_of(origin))
-    ):
-        raise ForeignOrigin
+@lru_cache(maxsize=256)
+def _names_this_machine(url: str) -> bool:
+    return is_loopback(_host_of(url))
 
 
 def _host_of(url: str) -> str | None:

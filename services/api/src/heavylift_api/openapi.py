@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from heavylift_api.errors import MEDIA_TYPE, ForeignOrigin, Problem, ProblemDocument, Unauthorized
 
 _REF = "#/components/schemas/{model}"
+_SECURITY = "ApiKey"
 _OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -47,10 +48,18 @@ def _complete(app: FastAPI, models: tuple[type[BaseModel], ...]) -> dict[str, An
     _, definitions = models_json_schema(
         [(model, "validation") for model in (ProblemDocument, *models)], ref_template=_REF
     )
-    components = schema.setdefault("components", {}).setdefault("schemas", {})
-    components.update(definitions["$defs"])
+    components = schema.setdefault("components", {})
+    components["securitySchemes"] = {
+        _SECURITY: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key. None is needed where none are configured.",
+        }
+    }
+    models_found = components.setdefault("schemas", {})
+    models_found.update(definitions["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):
-        components.pop(name, None)
+        models_found.pop(name, None)
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             _complete_operation(path, operation)
@@ -62,6 +71,7 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     if "HTTPValidationError" in str(responses.get("422", "")):
         del responses["422"]  # FastAPI's own form, which the handlers replace by a problem
     if path not in _OPEN_PATHS:
+        operation["security"] = [{_SECURITY: []}]
         for kind in (Unauthorized, ForeignOrigin):
             responses.setdefault(str(kind.status), _response([kind]))
     operation["responses"] = {code: responses[code] for code in sorted(responses)}

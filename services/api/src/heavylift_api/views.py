@@ -64,12 +64,6 @@ class JobUrls(BaseModel):
     cancel: str
     artifacts: str
 
-    @classmethod
-    def of(cls, job_id: str) -> JobUrls:
-        """Return the paths of a job."""
-        path = job_path(job_id)
-        return cls(self=path, events=f"{path}/events", cancel=f"{path}:cancel", artifacts=f"{path}/artifacts")
-
 
 class JobSummary(BaseModel):
     """A job in a list."""
@@ -145,6 +139,12 @@ def job_path(job_id: str) -> str:
     return f"/v1/jobs/{job_id}"
 
 
+def job_urls(job_id: str) -> dict[str, str]:
+    """Return the paths of a job, as JobUrls has them."""
+    path = job_path(job_id)
+    return {"self": path, "events": f"{path}/events", "cancel": f"{path}:cancel", "artifacts": f"{path}/artifacts"}
+
+
 def _summary(job: Job) -> dict[str, Any]:
     return {
         "id": job.id,
@@ -162,7 +162,7 @@ def _summary(job: Job) -> dict[str, Any]:
         "finished_at": job.finished_at,
         "timings": _timings(job),
         "error": job.error,
-        "urls": JobUrls.of(job.id),
+        "urls": job_urls(job.id),
     }
 
 
