@@ -52,7 +52,7 @@ class Queues:
                 results.append(look(queue))
             except StoreUnavailable:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again after the last queue
                 error.add_note(f"queue {queue}")
                 failures.append(error)
         if failures:

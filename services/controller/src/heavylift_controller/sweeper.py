@@ -7,7 +7,7 @@ files go with its prefix: input, published artifacts, and what lost attempts had
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from heavylift.artifacts import ArtifactStore, job_key
@@ -77,7 +77,7 @@ def _redis_time() -> Call[datetime]:
     """Return a Call for Redis's time, by which retention is counted: this machine's clock may be ahead of it."""
 
     def parse(replies: list[Reply]) -> datetime:
-        seconds = replies[0][0]  # ty: ignore[not-subscriptable]
-        return datetime.fromtimestamp(int(seconds), UTC)  # ty: ignore[invalid-argument-type]
+        seconds, micros = (int(part) for part in replies[0])  # ty: ignore[not-iterable, invalid-argument-type]
+        return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
 
     return Call([("TIME",)], parse)

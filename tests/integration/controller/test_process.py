@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from heavylift.operations import Outcome
+
+from tests.fixtures_redis import RedisServer
+from tests.integration.controller.actors import Board
+from tests.integration.controller.conftest import StartController
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+
+def test_queue_states_are_shown_and_vanish_while_redis_is_away(
+    board: Board, redis_server: RedisServer, start_controller: StartController
+) -> None:
+    board.submit(3)
+    board.finish(board.claim(), Outcome.FAILED)
+    board.claim()
+    controller = start_controller(HEAVYLIFT_LEASE_PERIOD="60")
+    controller.await_contact()
+    expected = {"video waiting": 1, "video running": 1, "video scheduled": 0, "video dead": 1}
+    assert controller.samples("heavylift_queue_jobs", "queue", "state") == expected
+    assert controller.samples("heavylift_queue_oldest_age_seconds", "queue")["video"] > 0
+    assert controller.samples("heavylift_swept_jobs_total", "queue") == {"video": 0}
+
+    redis_server.kill()
+    wait_until(lambda: not controller.samples("heavylift_queue_jobs", "queue", "state"), what="the gauges' end")
+    assert controller.samples("heavylift_queue_oldest_age_seconds", "queue") == {}
+    assert controller.samples("heavylift_controller_failed_turns_total", "loop")["reaper"] >= 1
+    assert controller.get("/")[0] == 404
+    assert controller.get("/livez")[0] == 200  # restarting the controller would not bring Redis back
+
+    redis_server.start()
+    wait_until(lambda: controller.samples("heavylift_queue_jobs", "queue", "state") == expected, what="their return")
+    wait_until(lambda: len(controller.events("loop_recovered")) >= 3, what="recovery in the log")
+
+
+def test_it_starts_before_redis_does(
+    board: Board, redis_server: RedisServer, start_controller: StartController
+) -> None:
+    [job] = board.submit()
+    board.claim()
+    redis_server.kill()
+    controller = start_controller()
+    wait_until(lambda: controller.events("redis_lost"), what="the loss in the log")
+    redis_server.start()
+    wait_until(lambda: board.status(job) == "queued", what="the job in the queue")
+
+
+def test_sigterm_ends_it_in_time_even_while_redis_hangs(
+    board: Board, redis_server: RedisServer, start_controller: StartController
+) -> None:
+    controller = start_controller(HEAVYLIFT_REDIS_TIMEOUT="PT30S")
+    controller.await_contact()
+    redis_server.pause()
+    wait_until(lambda: not controller.samples("heavylift_queue_jobs", "queue", "state"), what="loops that wait")
+    began = time.monotonic()
+    assert controller.stop() == 0
+    assert time.monotonic() - began < 2
+    assert controller.events("controller_stopped")[0]["unfinished"] != []
