@@ -1,6 +1,6 @@
 """What job authors import. Everything else is imported from its module, so that this stays light."""
 
-from heavylift.errors import HeavyliftError, JobCancelled, JobFailed, JobRetry
+from heavylift.errors import HeavyliftError, JobCancelled, JobFailed, JobRetry, SoftTimeLimitExceeded
 from heavylift.jobs import JobContext, JobType, job
 from heavylift.model import Artifact, JobStatus, Priority, RetryPolicy
 
@@ -15,5 +15,6 @@ __all__ = [
     "JobType",
     "Priority",
     "RetryPolicy",
+    "SoftTimeLimitExceeded",
     "job",
 ]

@@ -27,8 +27,11 @@ class JobContext(Protocol):
     """Which attempt this is, from 1."""
     idempotency_key: str
     """The same for all attempts of the job: give it to services that can ignore a repeated request."""
-    workdir: Path
-    """An empty folder of this attempt's own, removed when it ends."""
+
+    @property
+    def workdir(self) -> Path:
+        """An empty folder of this attempt's own, removed when it ends."""
+        ...
 
     @property
     def cancelled(self) -> bool:
@@ -95,7 +98,7 @@ class JobType:
         self.is_async = inspect.iscoroutinefunction(function)
         self.input_model, self.output_model = _models(function, name)
 
-    def __call__(self, ctx: JobContext, input: BaseModel) -> BaseModel | None | Awaitable[BaseModel | None]:  # noqa: A002
+    def __call__(self, ctx: JobContext, input: BaseModel) -> BaseModel | Awaitable[BaseModel | None] | None:  # noqa: A002
         return self.function(ctx, input)
 
     def info(self) -> JobTypeInfo:
@@ -181,7 +184,7 @@ def _models(function: JobFunction[Any, Any], name: str) -> tuple[type[BaseModel]
     parameters = [hints.get(parameter) for parameter in inspect.signature(function).parameters]
     if len(parameters) != 2 or not _is_model(parameters[1]):  # noqa: PLR2004
         raise ConfigurationError(
-            f"Job type {name!r}: write it as `def {name.rsplit('.')[-1]}(ctx: JobContext, input: YourModel)`"
+            f"Job type {name!r}: write it as `def {name.rsplit('.', maxsplit=1)[-1]}(ctx: JobContext, input: YourModel)`"
         )
     if output is not None and output is not type(None) and not _is_model(output):
         raise ConfigurationError(f"Job type {name!r}: its return annotation must be a Pydantic model or None")

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heavylift.errors import ConfigurationError
 
 S = TypeVar("S", bound=BaseSettings)
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)\Z")
+
+
+def _to_duration(value: object) -> object:
+    match = _DURATION.match(value.strip()) if isinstance(value, str) else None
+    return timedelta(seconds=float(match[1]) * _SECONDS[match[2] or "s"]) if match else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_to_duration)]
+"""A length of time as people write it: `90` or `90s`, `15m`, `24h`, `7d`, or ISO 8601."""
 
 
 class Settings(BaseSettings):
@@ -28,10 +41,10 @@ class Settings(BaseSettings):
     key_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]*$")
     """Put before every key and every message list; the same as Celery's `global_keyprefix`."""
 
-    redis_timeout: timedelta = timedelta(seconds=2)
-    """How long one answer of Redis may take. A script takes microseconds; two seconds is a Redis in trouble."""
+    redis_timeout: Duration = timedelta(seconds=2)
+    """How long one answer of Redis may take. A script takes microseconds; two seconds mean trouble."""
 
-    redis_connect_timeout: timedelta = timedelta(seconds=1)
+    redis_connect_timeout: Duration = timedelta(seconds=1)
     """How long a connection may take to open."""
 
     artifacts_url: str = Field(default_factory=lambda: f"file://{Path.cwd()}/.data/artifacts")
@@ -57,7 +70,7 @@ class Settings(BaseSettings):
 def load(cls: type[S], **given: object) -> S:
     """Return the settings, or raise ConfigurationError that names each bad variable and what is allowed."""
     try:
-        return cls(**given)
+        return cls(**given)  # ty: ignore[invalid-argument-type] - fields come from the command line, and are validated
     except ValidationError as error:
         prefix = cls.model_config.get("env_prefix", "")
         lines = [f"{prefix}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]

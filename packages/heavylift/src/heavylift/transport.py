@@ -17,9 +17,8 @@ and takes a true `_in_poll` for "a command is outstanding".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from time import monotonic
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 import redis
@@ -31,7 +30,7 @@ from heavylift import operations as ops
 from heavylift.constants import IDLE_LOOK_INTERVAL, Keys
 from heavylift.operations import Claim, Claimant
 from heavylift.settings import Settings
-from heavylift.store import Argument, Call, connection_pool
+from heavylift.store import Argument, Call, Reply, connection_pool
 
 CLAIM_HEADER = "heavylift"
 """The message header in which the claim travels from the transport to the worker."""
@@ -79,7 +78,7 @@ class QoS(virtual.QoS):
     def ack(self, delivery_tag: str) -> None:
         """Do nothing: the child's finishing script has acknowledged."""
 
-    def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's signature
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Give back a job: with `requeue` for want of a consumer, without because its type is unknown here."""
         self.channel.desk.give_back(delivery_tag, unknown_type=not requeue)
 
@@ -103,7 +102,7 @@ class Channel(stock.Channel):
     """Claims jobs for a worker's desk."""
 
     QoS = QoS
-    from_transport_options: ClassVar[Sequence[str]] = (*stock.Channel.from_transport_options, "desk", "settings")
+    from_transport_options = (*stock.Channel.from_transport_options, "desk", "settings")
     desk: Desk
     settings: Settings
     health_check_interval = 5
@@ -120,7 +119,7 @@ class Channel(stock.Channel):
         """Whether a claim is on its way; its reply may hold jobs."""
         return bool(self._in_poll) and self._asked is not None
 
-    def _get_pool(self, asynchronous: bool = False) -> redis.ConnectionPool:  # noqa: FBT001, FBT002 - kombu's signature
+    def _get_pool(self, asynchronous: bool = False) -> redis.ConnectionPool:
         pool = connection_pool(self.settings)
         if asynchronous:
             pool.connection_class = _watched(pool.connection_class, self)
@@ -156,9 +155,9 @@ class Channel(stock.Channel):
             self._load_script(asked)
             return True
         finally:
-            self._in_poll = None
+            self._in_poll = False
         if asked:
-            self._receive(asked, reply)
+            self._receive_claims(asked, reply)
         else:
             self._look = 0
         return True
@@ -169,7 +168,7 @@ class Channel(stock.Channel):
         self.client.connection.send_command("SCRIPT", "LOAD", asked.call.script.source)
         self.client.parse_response(self.client.connection, "SCRIPT LOAD")
 
-    def _receive(self, asked: _Asked, reply: Any) -> None:
+    def _receive_claims(self, asked: _Asked, reply: Reply) -> None:
         claims = asked.call.parse([reply])
         # A full hand may have left more behind; then the same queue is asked again, in its turn.
         self._look = 0 if len(claims) == asked.room else self._look + 1
@@ -187,7 +186,7 @@ class Channel(stock.Channel):
         """Close the channel. Jobs of a claim still on its way are given back, not started."""
         if self.claiming:
             self._give_back_outstanding()
-        self._in_poll = None  # the stock channel would read the reply and deliver new work to a worker that closes
+        self._in_poll = False  # the stock channel would read the reply and deliver new work to a worker that closes
         super().close()
 
     def _give_back_outstanding(self) -> None:

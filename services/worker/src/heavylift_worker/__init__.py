@@ -1,0 +1,1 @@
+"""The Celery worker: claim, run in a child process, renew the lease, report; and the built-in job types."""

@@ -3,12 +3,12 @@
 --   outcome: succeeded | failed | cancelled   the job ends
 --            retrying                         again after the delay, or failed when the attempts are used up
 --            lost                             the child died: again at once, or failed when the attempts are used up
---            released                         back to the queue, this attempt is not counted
+--            released                         back to the queue (after the delay), this attempt is not counted
 --   event text: JSON text that begins with a comma (attempt, worker, reason, data)
 -- Returns {1, status} when done now, {2, status} when this token had done it before (a repeated call), {0, status} when
 -- the lease is another's: nothing was written.
 local uuid, token, outcome = ARGV[1], ARGV[2], ARGV[3]
-local output, failure, artifacts, extra = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local output, failure, artifacts, extra, delay = ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 
 local facts = redis.call('HMGET', record(uuid), 'status', 'ended', 'attempts', 'max', 'cancel', 'priority', 'created')
 if redis.call('HGET', base .. 'leases', uuid) ~= token then
@@ -30,16 +30,19 @@ end
 local status = outcome
 if outcome == 'lost' then
   status = lose(uuid, extra, failure)
-elseif outcome == 'released' then
-  redis.call('HINCRBY', record(uuid), 'attempts', -1)
-  requeue(uuid, 'running', 'released', extra)
-  status = 'queued'
-elseif outcome == 'retrying' then
-  move(uuid, 'running', 'scheduled', facts[6], facts[7])
-  redis.call('HSET', record(uuid), 'status', 'scheduled', 'error', failure)
-  redis.call('ZADD', base .. 'due', number(now + tonumber(ARGV[8])), uuid)
-  event(uuid, 'retrying', extra)
-  status = 'scheduled'
+elseif outcome == 'retrying' or outcome == 'released' then
+  if outcome == 'released' then redis.call('HINCRBY', record(uuid), 'attempts', -1) end
+  if outcome == 'released' and delay == 0 then
+    requeue(uuid, 'running', 'released', extra)
+    status = 'queued'
+  else
+    move(uuid, 'running', 'scheduled', facts[6], facts[7])
+    redis.call('HSET', record(uuid), 'status', 'scheduled')
+    if failure ~= '' then redis.call('HSET', record(uuid), 'error', failure) end
+    redis.call('ZADD', base .. 'due', number(now + delay), uuid)
+    event(uuid, outcome, extra)
+    status = 'scheduled'
+  end
 else
   local fields = {}
   for name, value in pairs({output = output, error = failure, artifacts = artifacts}) do

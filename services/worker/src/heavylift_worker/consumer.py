@@ -1,0 +1,79 @@
+"""Celery's consumer, with what Heavylift does otherwise: reconnecting sooner, giving back what was not started."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import structlog
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+from heavylift.operations import Ending, Outcome
+from heavylift.transport import CLAIM_HEADER
+from kombu import Connection
+from kombu.asynchronous import Hub
+from kombu.message import Message
+
+from heavylift_worker.supervisor import Supervisor
+
+logger = structlog.get_logger()
+
+RECONNECT_STEP = 0.2
+LONGEST_PAUSE = 2.0
+"""Seconds between two tries to reach Redis. Celery's own grow to 32: jobs would wait that long after an outage."""
+
+
+class JobConsumer(Consumer):
+    """Consumes jobs for the supervisor's desk."""
+
+    controller: Any
+    """The worker's Controller; Celery sets it, as it does the pool."""
+    pool: Any
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The worker's supervisor."""
+        return self.controller.supervisor
+
+    def start(self) -> None:
+        """Start the supervisor, now that the pool has forked its children, then consume."""
+        self.supervisor.start()
+        super().start()
+
+    def register_with_event_loop(self, hub: Hub) -> None:
+        """Let the controller wake the loop, which else may sleep for seconds: a child died, or it is time to leave."""
+        super().register_with_event_loop(hub)
+        hub.add_reader(self.controller.wake_pipe, self._on_wake)
+
+    def _on_wake(self) -> None:
+        os.read(self.controller.wake_pipe, 4096)
+        self.pool.maintain_pool()
+
+    def ensure_connected(self, conn: Connection) -> Connection:
+        """Connect, however long it takes, unless the worker is told to end."""
+        conn.ensure_connection(
+            lambda error, pause: logger.warning("cannot_reach_redis", error=str(error), next_try_seconds=pause),
+            max_retries=None,
+            interval_start=RECONNECT_STEP,
+            interval_step=RECONNECT_STEP,
+            interval_max=LONGEST_PAUSE,
+            callback=maybe_shutdown,
+        )
+        self.first_connection_attempt = False
+        return conn
+
+    def on_close(self) -> None:
+        """Give back jobs that no child has begun: Celery drops them here."""
+        super().on_close()
+        desk = self.supervisor.desk
+        for held in desk.snapshot():
+            if held.pid is None:
+                ending = Ending(Outcome.RELEASED, reason="worker lost its connection before the start")
+                desk.end(str(held.claim.id), held.claim.token, ending)
+        self.supervisor.wake()
+
+    def on_unknown_task(self, body: object, message: Message, exc: KeyError) -> None:  # noqa: ARG002 - Celery's signature
+        """Have a job of an unknown type offered to others, a little later."""
+        claim = message.headers[CLAIM_HEADER]
+        logger.error("unknown_job_type", job=str(claim.id), type=claim.type)
+        self.supervisor.give_back(claim, unknown_type=True)

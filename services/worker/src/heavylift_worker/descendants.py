@@ -1,0 +1,42 @@
+"""Processes that job code started and left behind.
+
+A child adopts its orphaned grandchildren (PR_SET_CHILD_SUBREAPER), so that whatever an attempt started is found below
+the child when it ends, and not a slot's burden for ever.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of its descendants whose own parent ends. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_leftovers() -> int:
+    """Kill every process below this one and return how many there were."""
+    ended = 0
+    while children := _children():
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+            ended += 1
+    return ended
+
+
+def _children() -> list[int]:
+    # One file a thread, since each lists what that thread started. Kernels without it have no way to ask.
+    with suppress(OSError):
+        return [int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+    return []

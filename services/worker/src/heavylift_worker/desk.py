@@ -1,0 +1,168 @@
+"""The jobs a worker process holds, from the claim to the attempt's end.
+
+The problem: three parties act on a held job. The event loop's thread claims, starts children and hears of their ends;
+the supervisor's thread renews, stops and kills; the child finishes by itself.
+
+The invariant: a child is killed only under the desk's lock and only while the desk says that it runs that job. The
+event loop gives a child its next job only after the last one left the desk, under the same lock: so no kill meant for
+one job can hit the next.
+
+What is not guaranteed: that a child still runs when the desk says so. It may have finished a moment ago; the finishing
+script's token makes a second ending harmless.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from heavylift.operations import Claim, Claimant, Ending
+
+
+@dataclass(slots=True)
+class Held:
+    """A claimed job. `pid` is set while a child runs it; times are monotonic seconds."""
+
+    claim: Claim
+    soft_limit: float | None = None
+    hard_limit: float | None = None
+    pid: int | None = None
+    started_at: float | None = None
+    soft_limit_told: bool = False
+    stop_deadline: float | None = None
+    """When the child is ended that was asked to stop."""
+    ending: Ending | None = None
+    """How the parent ends the attempt; the supervisor writes it."""
+    ended: bool = False
+    """The store knows the end; only the child's own word is awaited."""
+
+
+@dataclass
+class Desk:
+    """What the worker holds, and how much more it may take."""
+
+    claimant: Claimant
+    slots: int
+    draining: bool = False
+    _held: dict[str, Held] = field(default_factory=dict)
+    _numbers: int = 1
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    # --- the transport's side ---
+
+    def room(self) -> int:
+        """Return how many jobs may be claimed now."""
+        with self._lock:
+            if self.draining or any(held.claim.alone for held in self._held.values()):
+                return 0
+            return max(0, self.slots - len(self._held))
+
+    def held(self) -> int:
+        """Return how many jobs the worker holds."""
+        return len(self._held)
+
+    def reserve_numbers(self, count: int) -> int:
+        """Return the first of `count` claim numbers that were never used before."""
+        with self._lock:
+            first = self._numbers
+            self._numbers += count
+            return first
+
+    def take(self, claim: Claim) -> None:
+        """Note a claimed job, so that its lease is renewed from now on."""
+        with self._lock:
+            self._held[str(claim.id)] = Held(claim)
+
+    # --- the event loop's side ---
+
+    def limit(self, job_id: str, *, soft: float | None, hard: float | None) -> None:
+        """Note the job's time limits, in seconds."""
+        with self._lock:
+            if held := self._held.get(job_id):
+                held.soft_limit, held.hard_limit = soft, hard
+
+    def started(self, job_id: str, token: str, pid: int) -> bool:
+        """Note that a child runs the job. False: the worker does not hold it any more, the child must not run it."""
+        with self._lock:
+            held = self._of(job_id, token)
+            if held is None or held.ending is not None:
+                return False
+            held.pid = pid
+            held.started_at = time.monotonic()
+            return True
+
+    def leave(self, job_id: str, token: str) -> Held | None:
+        """Take the job off the desk: its attempt has ended and the store knows."""
+        with self._lock:
+            held = self._of(job_id, token)
+            return self._held.pop(job_id) if held else None
+
+    # --- the supervisor's side ---
+
+    def snapshot(self) -> list[Held]:
+        """Return copies of all held jobs."""
+        with self._lock:
+            return [replace(held) for held in self._held.values()]
+
+    def end(self, job_id: str, token: str, ending: Ending) -> None:
+        """Decide how the parent ends the attempt. The first decision stands."""
+        with self._lock:
+            held = self._of(job_id, token)
+            if held and held.ending is None:
+                held.ending = ending
+
+    def settle(self, job_id: str, token: str) -> None:
+        """Note that the store knows the attempt's end."""
+        with self._lock:
+            if held := self._of(job_id, token):
+                held.ended, held.ending = True, None
+
+    def ask_to_stop(self, job_id: str, token: str, *, grace: float) -> bool:
+        """Tell the child once to stop; it is ended `grace` seconds later. Whether it was told now."""
+        with self._lock:
+            held = self._of(job_id, token)
+            if held is None or held.stop_deadline is not None:
+                return False
+            held.stop_deadline = time.monotonic() + grace
+            _signal(held, signal.SIGUSR2)
+            return True
+
+    def tell_soft_limit(self, job_id: str, token: str) -> None:
+        """Tell the child once that its soft time limit has passed."""
+        with self._lock:
+            held = self._of(job_id, token)
+            if held and not held.soft_limit_told:
+                held.soft_limit_told = True
+                _signal(held, signal.SIGUSR1)
+
+    def kill(self, job_id: str, token: str) -> Held | None:
+        """Kill the child and all it started, and take the job off the desk. The caller has seen to the store."""
+        with self._lock:
+            held = self._of(job_id, token)
+            if held is None:
+                return None
+            if held.pid is not None:
+                kill_group(held.pid)
+            return self._held.pop(job_id)
+
+    def _of(self, job_id: str, token: str) -> Held | None:
+        held = self._held.get(job_id)
+        return held if held and held.claim.token == token else None
+
+
+def kill_group(pid: int) -> None:
+    """Kill a child and every process of its group; nothing happens if all are gone."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it may not have made its group yet
+        os.kill(pid, signal.SIGKILL)
+
+
+def _signal(held: Held, number: signal.Signals) -> None:
+    if held.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(held.pid, number)

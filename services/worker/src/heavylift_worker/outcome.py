@@ -1,0 +1,71 @@
+"""What an exception out of job code means for the job."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from asyncio import CancelledError
+from datetime import timedelta
+
+from heavylift import JobCancelled, JobFailed, JobRetry, JobType
+from heavylift.errors import SoftTimeLimitExceeded
+from heavylift.model import JobError, RetryPolicy
+from heavylift.operations import Ending, Outcome
+from pydantic import ValidationError
+
+MAX_DETAIL = 20_000
+"""Characters of a traceback that are kept, its end: the record lies in Redis's memory."""
+
+MAX_MESSAGE = 2_000
+
+
+def ending_of(error: BaseException, job_type: JobType, *, attempt: int, stopping: bool) -> Ending:
+    """Return how an attempt ends that raised `error`. `stopping`: somebody had asked it to stop."""
+    if isinstance(error, JobCancelled | CancelledError):
+        # Asked to stop by a cancel or by the worker's end: the script knows which, and cancels or queues the job.
+        return (
+            Ending(Outcome.RELEASED, reason="stopped") if stopping else Ending(Outcome.CANCELLED, reason="by the job")
+        )
+    if isinstance(error, JobFailed):
+        return Ending(Outcome.FAILED, error=describe(error, "failed", detail=False), reason=_short(error))
+    if isinstance(error, JobRetry):
+        delay = error.delay if error.delay is not None else backoff(job_type.retry, attempt)
+        return Ending(Outcome.RETRYING, error=describe(error, "retry", detail=False), reason=_short(error), delay=delay)
+    failure = describe(error, _kind(error))
+    if isinstance(error, (*job_type.retry_on, MemoryError)):
+        return Ending(Outcome.RETRYING, error=failure, reason=_short(error), delay=backoff(job_type.retry, attempt))
+    return Ending(Outcome.FAILED, error=failure, reason=_short(error))
+
+
+def invalid_input(error: ValidationError) -> Ending:
+    """Return the end of an attempt whose input the job type does not take. It is final: the input will not change."""
+    facts = "; ".join(f"{'/'.join(map(str, each['loc'])) or 'input'}: {each['msg']}" for each in error.errors())
+    failure = JobError(type="invalid_input", message=f"The input does not fit the job type: {facts}"[:MAX_MESSAGE])
+    return Ending(Outcome.FAILED, error=failure, reason="invalid input")
+
+
+def describe(error: BaseException, kind: str, *, detail: bool = True) -> JobError:
+    """Return the error as the record keeps it."""
+    text = "".join(traceback.format_exception(error))[-MAX_DETAIL:] if detail else None
+    return JobError(type=kind, message=_short(error), detail=text)
+
+
+def backoff(policy: RetryPolicy, attempt: int) -> timedelta:
+    """Return a delay with full jitter: uniform up to a bound that doubles with every attempt.
+
+    Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    bound = min(policy.backoff * 2 ** min(attempt - 1, 30), policy.backoff_max)
+    return bound * random.random()  # noqa: S311 - spreads load, guards nothing
+
+
+def _kind(error: BaseException) -> str:
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "time_limit"
+    if isinstance(error, MemoryError):
+        return "out_of_memory"
+    return "exception"
+
+
+def _short(error: BaseException) -> str:
+    return (str(error) or type(error).__name__)[:MAX_MESSAGE]

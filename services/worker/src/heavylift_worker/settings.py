@@ -1,0 +1,44 @@
+"""Settings of a worker process, from the environment (prefix `HEAVYLIFT_`) and the command line."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+from typing import Annotated
+
+from heavylift.settings import Duration, Settings
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+
+class WorkerSettings(Settings):
+    """What one worker serves and how it behaves."""
+
+    worker_name: str = Field(
+        default_factory=lambda: f"{socket.gethostname()}.{os.getpid()}", pattern=r"^[\w.@-]{1,200}$"
+    )
+    """Shown in a job's attempts. In a cluster the pod's name."""
+
+    queues: Annotated[tuple[str, ...], NoDecode] = ()
+    """Queues in the order they are served; empty for those of all its job types."""
+
+    concurrency: int = Field(default=1, ge=1, le=512)
+    """Slots: jobs at a time, each in a child process of its own. Heavy jobs fill a core or a GPU each."""
+
+    jobs: Annotated[tuple[str, ...], NoDecode] = ("heavylift_worker.jobs",)
+    """Modules whose job types this worker serves."""
+
+    preload: bool = False
+    """Import the job types' `libraries` before forking: faster first jobs for a slower start and a larger parent."""
+
+    grace: Duration = timedelta(seconds=60)
+    """After SIGTERM running jobs may go on for so long; then they go back to the queue with no attempt counted."""
+
+    @field_validator("queues", "jobs", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)$")
+    """The least level that is logged."""

@@ -1,0 +1,282 @@
+"""The thread that keeps a worker's leases and ends what must be ended.
+
+The problem: Celery's event loop blocks while it reconnects, and must not be what leases and time limits depend on. So
+this thread has a connection of its own and asks nothing of the loop.
+
+Every HEARTBEAT_INTERVAL it renews all leases (one command a queue), and acts on what it finds: a cancel is passed on to
+the child and enforced after CANCEL_GRACE, time limits likewise, a lost lease kills the child at once. An attempt is
+first ended in the store, then its child is killed: the other way round the loop would take the kill for a loss.
+
+What is not guaranteed: while Redis is away nothing is ended or renewed, and what runs goes on; the reaper gives every
+lease a fresh period afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal as signals
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from heavylift import operations as ops
+from heavylift.constants import CANCEL_GRACE, HEARTBEAT_INTERVAL
+from heavylift.errors import StoreUnavailable
+from heavylift.flower import HEARTBEAT_SECONDS
+from heavylift.model import JobError
+from heavylift.operations import Claim, Ending, LeaseState, Outcome
+from heavylift.store import Store
+
+from heavylift_worker.attempt import Bench
+from heavylift_worker.desk import Desk, Held
+from heavylift_worker.outcome import backoff
+from heavylift_worker.usage import usage_of
+
+logger = structlog.get_logger()
+
+UNKNOWN_TYPE_DELAY = timedelta(seconds=5)
+"""Until a job of a type this worker does not know is offered again: a newer worker may be starting."""
+
+HAND_BACK_TIME = CANCEL_GRACE + timedelta(seconds=1)
+"""Kept of the grace for asking children to stop, and for writing that their jobs go back to the queue."""
+
+_OOM_EVENTS = Path("/sys/fs/cgroup/memory.events")
+"""Counts the kernel's out-of-memory kills in this container (cgroup v2)."""
+
+
+class Supervisor(threading.Thread):
+    """Renews, stops, ends and drains. `on_empty` is called once, when a draining worker holds nothing any more."""
+
+    def __init__(self, bench: Bench, desk: Desk, *, on_empty: Callable[[], None]) -> None:
+        super().__init__(name="supervisor", daemon=True)
+        self.desk = desk
+        self.registry = bench.registry
+        self.settings = bench.settings
+        self.processed = 0
+        self._bench = bench
+        self._flower = bench.flower
+        self._on_empty = on_empty
+        self._store = Store.from_settings(bench.settings)
+        self._drain_deadline: float | None = None
+        self._give_up_at: float | None = None
+        self._published_types = False
+        self._said_hello = 0.0
+        self._away_since: float | None = None
+        self._oom_kills = _oom_kills()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._closing = False
+
+    # --- asked by signal handlers and the event loop ---
+
+    def wake(self) -> None:
+        """Look at once. Safe in a signal's handler."""
+        with suppress(BlockingIOError):  # it is full of wakes already
+            os.write(self._wake_write, b"\0")
+
+    def drain(self, *, grace: float) -> None:
+        """Take no more jobs, and hand back after `grace` seconds those that still run. Safe in a signal's handler."""
+        self.desk.draining = True
+        self._give_up_at = time.monotonic() + grace
+        self._drain_deadline = self._give_up_at - HAND_BACK_TIME.total_seconds()
+        self.wake()
+
+    def job_left(self) -> None:
+        """Note that a child has ended its attempt."""
+        self.processed += 1
+        if self.desk.draining:
+            self.wake()
+
+    def loss(self, sentence: str, *, signal: int | None, code: int | None) -> Ending:
+        """Return the ending of an attempt whose process died."""
+        name = signals.Signals(signal).name if signal else None
+        usage = {"exit_signal": name} if name else {}
+        if signal == signals.SIGKILL and self._oom_killed():
+            error = JobError(type="out_of_memory", message="The job used more memory than its worker has.")
+            return Ending(Outcome.LOST, error=error, reason="out of memory", usage=usage)
+        what = f"ended by {name}" if name else f"exited with code {code}" if code is not None else sentence
+        error = JobError(type="lost", message=f"The process that ran the job was lost: {what}.")
+        return Ending(Outcome.LOST, error=error, reason=f"its process {what}", usage=usage)
+
+    def refuse(self, claim: Claim, why: str) -> None:
+        """End the attempt at a message that no input can be made of."""
+        ending = Ending(Outcome.FAILED, error=JobError(type="invalid_input", message=why), reason="invalid input")
+        self.desk.end(str(claim.id), claim.token, ending)
+        self.wake()
+
+    def give_back(self, claim: Claim, *, unknown_type: bool) -> None:
+        """Release a claimed job that this worker does not run. One of an unknown type counts an attempt."""
+        ending = Ending(Outcome.RELEASED, reason="worker does not run it now")
+        if unknown_type:
+            sentence = f"No job type {claim.type!r} on worker {self.settings.worker_name}; check its --jobs and image."
+            error = JobError(type="unknown_type", message=sentence)
+            ending = Ending(Outcome.RETRYING, error=error, reason=sentence, delay=UNKNOWN_TYPE_DELAY)
+        self.desk.end(str(claim.id), claim.token, ending)
+        self.wake()
+
+    def close(self) -> None:
+        """End the thread and say goodbye."""
+        self._closing = True
+        self.wake()
+        self.join(timeout=2 * HEARTBEAT_INTERVAL.total_seconds())
+
+    # --- the thread ---
+
+    def run(self) -> None:
+        """Beat until closed."""
+        next_beat = 0.0
+        while not self._closing:
+            beat = time.monotonic() >= next_beat
+            if beat:
+                next_beat = time.monotonic() + HEARTBEAT_INTERVAL.total_seconds()
+            try:
+                self._turn(beat=beat)
+                self._contact()
+            except StoreUnavailable as error:
+                self._no_contact(error)
+            except Exception:  # the leases of running jobs depend on this thread: it logs and goes on
+                logger.exception("supervisor_turn_failed")
+            self._leave_if_done()
+            self._rest(next_beat)
+        with suppress(StoreUnavailable):
+            self._tell_flower("offline")
+
+    def _turn(self, *, beat: bool) -> None:
+        held = self.desk.snapshot()
+        if beat:
+            self._renew(held)
+        self._enforce(held)
+        self._end(self.desk.snapshot())
+        if beat:
+            self._introduce()
+
+    def _renew(self, held: list[Held]) -> None:
+        by_queue: dict[str, list[Claim]] = defaultdict(list)
+        for each in held:
+            if not each.ended:
+                by_queue[each.claim.id.queue].append(each.claim)
+        for queue, claims in by_queue.items():
+            leases = [(claim.id.uuid, claim.token) for claim in claims]
+            for claim, state in zip(claims, self._store.run(ops.renew(self._store.keys, queue, leases)), strict=True):
+                self._heed(claim, state)
+
+    def _heed(self, claim: Claim, state: LeaseState) -> None:
+        job_id = str(claim.id)
+        if state is LeaseState.STOP:
+            if self.desk.ask_to_stop(job_id, claim.token, grace=CANCEL_GRACE.total_seconds()):
+                logger.info("job_asked_to_stop", job=job_id, reason="cancelled")
+        elif state is LeaseState.ENDED:
+            self.desk.settle(job_id, claim.token)
+        elif state is LeaseState.LOST:
+            logger.warning("lease_lost", job=job_id)
+            self._kill(claim)
+
+    def _enforce(self, held: list[Held]) -> None:
+        now = time.monotonic()
+        handing_back = self._drain_deadline is not None and now >= self._drain_deadline
+        for each in held:
+            job_id, token = str(each.claim.id), each.claim.token
+            if handing_back and self.desk.ask_to_stop(job_id, token, grace=CANCEL_GRACE.total_seconds()):
+                logger.info("job_asked_to_stop", job=job_id, reason="grace is over")
+            running = now - each.started_at if each.started_at is not None else 0.0
+            if each.soft_limit and running >= each.soft_limit:
+                self.desk.tell_soft_limit(job_id, token)
+            if each.hard_limit and running >= each.hard_limit:
+                self.desk.end(job_id, token, self._timed_out(each))
+            elif each.stop_deadline is not None and now >= each.stop_deadline:
+                # The script turns it into a cancel where one was asked for.
+                self.desk.end(job_id, token, Ending(Outcome.RELEASED, reason="stopped"))
+
+    def _timed_out(self, held: Held) -> Ending:
+        policy = self.registry.types[held.claim.type].retry
+        error = JobError(type="time_limit", message=f"The job ran longer than its limit of {held.hard_limit:g} s.")
+        delay = backoff(policy, held.claim.attempt)
+        return Ending(Outcome.RETRYING, error=error, reason="time limit", delay=delay)
+
+    def _end(self, held: list[Held]) -> None:
+        for each in held:
+            if each.ending is None:
+                continue
+            claim, ending = each.claim, each.ending
+            if each.pid is not None and "exit_signal" not in ending.usage:
+                ending = replace(ending, usage=usage_of(each.pid))
+            finish = ops.finish(
+                self._store.keys,
+                claim.id,
+                claim.token,
+                ending,
+                attempt=claim.attempt,
+                worker=self.settings.worker_name,
+                publish=self._flower.attempt_ended(
+                    str(claim.id), claim.type, succeeded=False, facts={"exception": ending.reason}
+                ),
+            )
+            finished = self._store.run(finish)
+            logger.info(
+                "attempt_ended_by_worker", job=str(claim.id), outcome=ending.outcome.value, status=finished.status
+            )
+            if finished.first or not finished.written:
+                self._kill(claim)
+            else:  # the child was quicker; it is free in a moment
+                self.desk.settle(str(claim.id), claim.token)
+
+    def _kill(self, claim: Claim) -> None:
+        if self.desk.kill(str(claim.id), claim.token):
+            shutil.rmtree(self._bench.workdir(claim.token), ignore_errors=True)
+
+    def _introduce(self) -> None:
+        if not self._published_types:
+            self._store.run(ops.publish_types(self._store.keys, [each.info() for each in self.registry.types.values()]))
+            self._published_types = True
+        if time.monotonic() - self._said_hello >= HEARTBEAT_SECONDS or not self._said_hello:
+            self._tell_flower("heartbeat")
+            self._said_hello = time.monotonic()
+
+    def _tell_flower(self, event: str) -> None:
+        self._store.run(self._flower.worker_says(event, active=self.desk.held(), processed=self.processed))
+
+    def _leave_if_done(self) -> None:
+        # With Redis away nothing can be handed back: after the grace the reaper must do it.
+        given_up = self._give_up_at is not None and time.monotonic() >= self._give_up_at
+        if self.desk.draining and (given_up or not self.desk.held()):
+            self._on_empty()
+
+    def _contact(self) -> None:
+        if self._away_since is not None:
+            logger.info("redis_is_back", away_seconds=round(time.monotonic() - self._away_since, 1))
+            self._away_since = None
+
+    def _no_contact(self, error: StoreUnavailable) -> None:
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            logger.warning("redis_is_away", error=str(error), held=self.desk.held())
+
+    def _rest(self, next_beat: float) -> None:
+        deadlines = [each.stop_deadline for each in self.desk.snapshot() if each.stop_deadline is not None]
+        deadlines += [each for each in (self._drain_deadline, self._give_up_at) if each is not None]
+        now = time.monotonic()
+        wait = min([next_beat, *(deadline for deadline in deadlines if deadline > now)]) - now
+        readable, _, _ = select.select([self._wake_read], [], [], max(0.0, wait))
+        if readable:
+            os.read(self._wake_read, 4096)
+
+    def _oom_killed(self) -> bool:
+        before, self._oom_kills = self._oom_kills, _oom_kills()
+        return self._oom_kills > before
+
+
+def _oom_kills() -> int:
+    with suppress(OSError):
+        for line in _OOM_EVENTS.read_text().splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0
