@@ -7,8 +7,13 @@ from typing import TypedDict
 
 import httpx
 
-# The answer to an upload comes after the API has stored the last byte, so reads may take longer than usual.
-_TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=120.0)
+_STORING = 120.0
+"""The answer to an upload comes after the API has stored the last byte, so reads may take longer than usual."""
+
+
+def timeouts(*, read: float = _STORING) -> httpx.Timeout:
+    """Return how long each step of a request may take; `read` is the longest silence, in seconds."""
+    return httpx.Timeout(30.0, connect=5.0, read=read)
 
 
 class HttpOptions(TypedDict):
@@ -25,7 +30,7 @@ def http_options(url: str, api_key: str | None) -> HttpOptions:
     headers = {"User-Agent": f"heavylift/{version('heavylift')}"}
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
-    return {"base_url": url, "headers": headers, "timeout": _TIMEOUT, "trust_env": not is_loopback(url)}
+    return {"base_url": url, "headers": headers, "timeout": timeouts(), "trust_env": not is_loopback(url)}
 
 
 def is_loopback(url: str) -> bool:

@@ -13,7 +13,7 @@ import httpx
 from httpx_sse import EventSource
 from pydantic import BaseModel, JsonValue
 
-from heavylift.client.connection import http_options
+from heavylift.client.connection import http_options, timeouts
 from heavylift.client.download import Download, find_artifact
 from heavylift.client.errors import ApiUnavailable, ClientError
 from heavylift.client.events import EventCursor
@@ -235,7 +235,7 @@ class Client:
 
     def _stream(self, cursor: EventCursor) -> Iterator[JobEvent]:
         headers = cursor.connect()
-        timeout = httpx.Timeout(self._http.timeout, read=cursor.read_timeout)
+        timeout = timeouts(read=cursor.read_timeout)
         with self._http.stream("GET", cursor.path, headers=headers, timeout=timeout) as response:
             if response.is_error:
                 response.read()
