@@ -43,6 +43,7 @@ def every_second(until: int, *leases: Lease) -> list[Look]:
         pytest.param([*every_second(12, A), look(15, A)], [A], id="largest gap that is none"),
         pytest.param([*every_second(14, A), look(14.9, A, took=60)], [], id="paused between command and reply"),
         pytest.param([*every_second(14, A), look(9_000, A)], [], id="paused between looks"),
+        pytest.param([*every_second(14, A), look(14.9, A, took=2)], [], id="a slow last answer does not hasten it"),
         pytest.param([look(0, A, took=2), *every_second(15, A)[1:]], [], id="a slow first answer delays the judgement"),
     ],
 )
