@@ -68,7 +68,9 @@ class JobConsumer(Consumer):
         desk = self.supervisor.desk
         for held in desk.snapshot():
             if held.pid is None:
-                ending = Ending(Outcome.RELEASED, reason="worker lost its connection before the start")
+                ending = Ending(
+                    Outcome.RELEASED, reason="not started yet when its worker closed or lost its connection"
+                )
                 desk.end(str(held.claim.id), held.claim.token, ending)
         self.supervisor.wake()
 
