@@ -74,7 +74,7 @@ class JobConsumer(Consumer):
                 desk.end(str(held.claim.id), held.claim.token, ending)
         self.supervisor.wake()
 
-    def on_unknown_task(self, body: object, message: Message, exc: KeyError) -> None:  # noqa: ARG002 - Celery's signature
+    def on_unknown_task(self, body: object, message: Message, exc: KeyError) -> None:  # noqa: ARG002 - Celery's
         """Have a job of an unknown type offered to others, a little later."""
         claim = message.headers[CLAIM_HEADER]
         logger.error("unknown_job_type", job=str(claim.id), type=claim.type)

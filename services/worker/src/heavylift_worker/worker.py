@@ -14,6 +14,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import structlog
 from celery import signals
@@ -51,6 +52,9 @@ class Controller(WorkController):
             without_mingle=True,
             without_heartbeat=True,
         )
+
+    pool: Any
+    """Celery's prefork TaskPool, once started."""
 
     def take_signals(self) -> None:
         """Drain on SIGTERM, SIGINT and SIGQUIT; hear of a child's end at once.
