@@ -5,14 +5,18 @@ HeavyliftError
 ├── InvalidJobId
 ├── InvalidArtifactName
 ├── ArtifactNotFound
+├── ArtifactStorageUnavailable  the folder or bucket cannot be reached, or refuses the request
 ├── QueueFull               the queue's bound is reached
 ├── StoreUnavailable        Redis cannot be reached, or refuses writes
 ├── LeaseLost               another attempt owns the job now
 └── raised by job code
     ├── JobFailed           final: do not try again
     ├── JobRetry            try again, at a chosen time if one is given
-    └── JobCancelled        the job was asked to stop and did
+    ├── JobCancelled        the job was asked to stop and did
+    └── SoftTimeLimitExceeded   the soft time limit has passed: save what matters
 """
+
+# ruff: noqa: N818 - job authors raise these by name: JobFailed, JobRetry read as what happened
 
 from __future__ import annotations
 
@@ -43,6 +47,10 @@ class InvalidArtifactName(HeavyliftError):
 
 class ArtifactNotFound(HeavyliftError):
     """There is no such artifact in storage."""
+
+
+class ArtifactStorageUnavailable(HeavyliftError):
+    """Check HEAVYLIFT_ARTIFACTS_URL, the AWS_* variables, and that the folder or bucket exists and may be written."""
 
 
 class QueueFull(HeavyliftError):
@@ -76,3 +84,7 @@ class JobRetry(HeavyliftError):
 
 class JobCancelled(HeavyliftError):
     """Raised inside a job by `ctx.progress` and `ctx.stop_if_cancelled` once somebody cancelled it."""
+
+
+class SoftTimeLimitExceeded(HeavyliftError):
+    """Raised inside a job once its soft time limit has passed; it may save what matters until the hard one."""
