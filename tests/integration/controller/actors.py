@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId, new_job_id
 from heavylift.model import Job, JobTypeInfo
@@ -35,8 +37,6 @@ from heavylift.operations import (
 )
 from heavylift.settings import Settings
 from heavylift.store import Store
-from prometheus_client.parser import text_string_to_metric_families
-
 from tests.waiting import wait_until
 
 LEASE = 1.0

@@ -3,8 +3,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from heavylift.operations import Outcome
 
+from heavylift.operations import Outcome
 from tests.fixtures_redis import RedisServer
 from tests.integration.controller.actors import Board
 from tests.integration.controller.conftest import StartController

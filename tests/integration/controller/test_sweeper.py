@@ -4,13 +4,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from heavylift.artifacts import ArtifactStore, job_key
 from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId
 from heavylift.operations import Outcome, replay
 from heavylift_controller.queues import Queues
 from heavylift_controller.sweeper import Sweeper
-
 from tests.integration.controller.actors import Board
 from tests.integration.controller.conftest import StartController
 from tests.waiting import wait_until

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from heavylift.client import AsyncClient, Client, JobEvent
 
+from heavylift.client import AsyncClient, Client, JobEvent
 from tests.scripted_api import ScriptedApi
 
 Call = Callable[[Callable[[Any], Any]], Any]

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from heavylift.client import ApiUnreachable, DownloadCorrupted, NoSuchArtifact
 
+from heavylift.client import ApiUnreachable, DownloadCorrupted, NoSuchArtifact
 from tests.scripted_api import Answer, ScriptedApi, answer, drop, job
 from tests.unit.client.conftest import Call
 

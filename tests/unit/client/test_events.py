@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from heavylift.client import Client, NotFound, WaitTimeout
 from heavylift.model import JobStatus
-
 from tests.scripted_api import ScriptedApi, answer, drop, events, job, problem
 from tests.unit.client.conftest import Call, names
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
 from heavylift.client import ApiUnavailable, ApiUnreachable, Client, Conflict, NotFound, Refused, Unauthorized
 from heavylift.model import JobStatus, Priority
-
 from tests.scripted_api import Answer, ScriptedApi, answer, drop, job, problem
 from tests.unit.client.conftest import Call
 

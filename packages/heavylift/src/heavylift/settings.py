@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -25,6 +26,22 @@ def _to_duration(value: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(_to_duration)]
 """A length of time as people write it: `90` or `90s`, `15m`, `24h`, `7d`, or ISO 8601."""
+
+
+class LogLevel(StrEnum):
+    """The least severe level that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """For machines or for eyes."""
+
+    JSON = "json"
+    CONSOLE = "console"
 
 
 class Settings(BaseSettings):
@@ -49,6 +66,12 @@ class Settings(BaseSettings):
 
     artifacts_url: str = Field(default_factory=lambda: f"file://{Path.cwd()}/.data/artifacts")
     """`file:///folder` or `s3://bucket/prefix`; S3's region, endpoint and keys come from the usual `AWS_*` variables."""
+
+    log_level: LogLevel = LogLevel.INFO
+    """Least severe level to log."""
+
+    log_format: LogFormat = LogFormat.JSON
+    """`json` for log collectors, `console` for a terminal."""
 
     def redis_password(self) -> str | None:
         """Return the password from `redis_password_file`, if one is set.

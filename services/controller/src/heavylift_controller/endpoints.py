@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler
 
 import structlog
-from heavylift.errors import ConfigurationError
 from prometheus_client import make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from heavylift.errors import ConfigurationError
 from heavylift_controller.loop import Loop
 
 if TYPE_CHECKING:

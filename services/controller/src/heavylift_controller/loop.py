@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 import structlog
-from heavylift.errors import StoreUnavailable
 
+from heavylift.errors import StoreUnavailable
 from heavylift_controller import metrics
 
 log = structlog.get_logger()

@@ -9,13 +9,13 @@ import time
 from collections.abc import Sequence
 
 import structlog
+from prometheus_client import REGISTRY, disable_created_metrics
+
+from heavylift import logs
 from heavylift.artifacts import ArtifactStore
 from heavylift.errors import ConfigurationError
 from heavylift.settings import load
 from heavylift.store import Store
-from prometheus_client import REGISTRY, disable_created_metrics
-
-from heavylift_controller import logs
 from heavylift_controller.endpoints import application, serve
 from heavylift_controller.loop import Loop
 from heavylift_controller.observer import Observer, QueueStateCollector
@@ -45,7 +45,7 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         settings = load(ControllerSettings)
-        logs.configure(settings.log_level, settings.log_format)
+        logs.configure(settings)
         run(settings)
     except ConfigurationError as error:
         print(f"heavylift_controller: {error}", file=sys.stderr)  # noqa: T201

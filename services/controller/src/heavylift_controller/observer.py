@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from heavylift.operations import QueueState, queue_state
-from heavylift.store import Store
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from heavylift.operations import QueueState, queue_state
+from heavylift.store import Store
 from heavylift_controller.queues import Queues
 
 STALE_TICKS = 5

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
+from pydantic import ValidationError
+
 from heavylift.errors import StoreUnavailable
 from heavylift.operations import read_types
 from heavylift.store import Store
-from pydantic import ValidationError
-
 from heavylift_controller import metrics
 
 FRESH = 2.0

@@ -8,11 +8,11 @@ from itertools import islice
 
 import redis
 import structlog
+
 from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId
 from heavylift.operations import Lease, read_leases, reap
 from heavylift.store import Store
-
 from heavylift_controller import metrics
 from heavylift_controller.lease_watch import LeaseWatch, Look
 from heavylift_controller.queues import Queues

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
+
 from heavylift.operations import release_due
 from heavylift.store import Store
-
 from heavylift_controller import metrics
 from heavylift_controller.queues import Queues
 

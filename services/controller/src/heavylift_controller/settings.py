@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
-from typing import Annotated
+
+from pydantic import Field, model_validator
 
 from heavylift.constants import HEARTBEAT_INTERVAL, LEASE_PERIOD
-from heavylift.settings import Settings
-from pydantic import BeforeValidator, Field, model_validator
+from heavylift.settings import Duration, Settings
 
 LEAST_BEATS_PER_PERIOD = 3
 """A lease period in which fewer renewals fit would take jobs from workers that are merely busy."""
-
-
-class LogLevel(StrEnum):
-    """How much is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """For machines or for eyes."""
-
-    JSON = "json"
-    CONSOLE = "console"
-
-
-def _seconds(value: object) -> object:
-    try:
-        return timedelta(seconds=float(value)) if isinstance(value, str | float | int) else value
-    except ValueError:
-        return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_seconds)]
-"""A number of seconds (`15`, `0.5`) or ISO 8601 (`PT15S`)."""
 
 
 class ControllerSettings(Settings):
@@ -61,12 +33,6 @@ class ControllerSettings(Settings):
 
     controller_metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Their port. Not set: not served, so that several controllers start on one machine; 0: the log says which."""
-
-    log_level: LogLevel = LogLevel.INFO
-    """Least severe level to log."""
-
-    log_format: LogFormat = LogFormat.JSON
-    """`json` for log collectors, `console` for a terminal."""
 
     @model_validator(mode="after")
     def _check_patience(self) -> ControllerSettings:

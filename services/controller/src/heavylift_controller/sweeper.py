@@ -10,12 +10,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import structlog
+
 from heavylift.artifacts import ArtifactStore, job_key
 from heavylift.errors import ArtifactStorageUnavailable, InvalidArtifactName
 from heavylift.ids import JobId
 from heavylift.operations import forget, read_kept_until
 from heavylift.store import Call, Reply, Store
-
 from heavylift_controller import metrics
 from heavylift_controller.queues import Queues
 

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
+
 from heavylift.errors import HeavyliftError
 from heavylift.model import JobError
 from heavylift.operations import Ending, Outcome
-from pydantic import BaseModel
 
 
 class NotAdoptableError(HeavyliftError):

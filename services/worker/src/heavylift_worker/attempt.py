@@ -18,6 +18,8 @@ from types import FrameType
 from typing import NamedTuple
 
 import structlog
+from pydantic import BaseModel, JsonValue, ValidationError
+
 from heavylift import JobType
 from heavylift import operations as ops
 from heavylift.artifacts import ArtifactStore
@@ -26,8 +28,6 @@ from heavylift.flower import Flower
 from heavylift.ids import JobId, created_ms
 from heavylift.operations import Ending, Finished, Outcome
 from heavylift.store import Store
-from pydantic import BaseModel, JsonValue, ValidationError
-
 from heavylift_worker.context import AttemptContext
 from heavylift_worker.descendants import adopt_orphans, end_leftovers
 from heavylift_worker.outcome import ending_of, invalid_input

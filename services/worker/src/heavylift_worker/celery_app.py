@@ -6,9 +6,9 @@ Celery brings the process: prefork pool, event loop, reconnecting. What an attem
 from __future__ import annotations
 
 from celery import Celery, Task
-from heavylift import transport
 from kombu import Queue
 
+from heavylift import transport
 from heavylift_worker.desk import Desk
 from heavylift_worker.registry import Registry
 from heavylift_worker.settings import WorkerSettings

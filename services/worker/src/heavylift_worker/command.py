@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from heavylift.errors import ConfigurationError
 from heavylift.settings import load
-
 from heavylift_worker.settings import WorkerSettings
 
 
@@ -25,10 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(settings: WorkerSettings) -> int:
     from heavylift.logs import configure  # noqa: PLC0415 - `--help` and bad settings answer without Celery's imports
-
     from heavylift_worker.worker import run_worker  # noqa: PLC0415
 
-    configure(settings.log_level)
+    configure(settings)
     return run_worker(settings)
 
 

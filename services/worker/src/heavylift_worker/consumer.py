@@ -8,12 +8,12 @@ from typing import Any
 import structlog
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
-from heavylift.operations import Ending, Outcome
-from heavylift.transport import CLAIM_HEADER
 from kombu import Connection
 from kombu.asynchronous import Hub
 from kombu.message import Message
 
+from heavylift.operations import Ending, Outcome
+from heavylift.transport import CLAIM_HEADER
 from heavylift_worker.supervisor import Supervisor
 
 logger = structlog.get_logger()

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import IO
 
 import structlog
+from pydantic import JsonValue
+
 from heavylift import Artifact, JobCancelled
 from heavylift import operations as ops
 from heavylift.artifacts import ArtifactStore, check_name, job_key
@@ -19,7 +21,6 @@ from heavylift.errors import LeaseLost, StoreUnavailable
 from heavylift.ids import JobId
 from heavylift.model import Progress
 from heavylift.store import Call, Store
-from pydantic import JsonValue
 
 logger = structlog.get_logger()
 

@@ -7,11 +7,12 @@ import traceback
 from asyncio import CancelledError
 from datetime import timedelta
 
+from pydantic import ValidationError
+
 from heavylift import JobCancelled, JobFailed, JobRetry, JobType
 from heavylift.errors import SoftTimeLimitExceeded
 from heavylift.model import JobError, RetryPolicy
 from heavylift.operations import Ending, Outcome
-from pydantic import ValidationError
 
 MAX_DETAIL = 20_000
 """Characters of a traceback that are kept, its end: the record lies in Redis's memory."""

@@ -14,12 +14,12 @@ import orjson
 import structlog
 from billiard.einfo import ExceptionInfo
 from celery import Celery, Task
+from kombu.message import Message
+
 from heavylift import JobType
 from heavylift.errors import HeavyliftError
 from heavylift.operations import Claim, Ending, Outcome
 from heavylift.transport import CLAIM_HEADER
-from kombu.message import Message
-
 from heavylift_worker.adoption import adopted_input
 from heavylift_worker.attempt import Assignment, run_attempt
 from heavylift_worker.consumer import JobConsumer

@@ -7,9 +7,10 @@ import socket
 from datetime import timedelta
 from typing import Annotated
 
-from heavylift.settings import Duration, Settings
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
+
+from heavylift.settings import Duration, Settings
 
 
 class WorkerSettings(Settings):
@@ -40,5 +41,3 @@ class WorkerSettings(Settings):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)$")
-    """The least level that is logged."""

@@ -27,6 +27,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
+
 from heavylift import operations as ops
 from heavylift.constants import CANCEL_GRACE, HEARTBEAT_INTERVAL
 from heavylift.errors import StoreUnavailable
@@ -34,7 +35,6 @@ from heavylift.flower import HEARTBEAT_SECONDS
 from heavylift.model import JobError
 from heavylift.operations import Claim, Ending, LeaseState, Outcome
 from heavylift.store import Store
-
 from heavylift_worker.attempt import Bench
 from heavylift_worker.desk import Desk, Held
 from heavylift_worker.outcome import backoff

@@ -19,9 +19,9 @@ from typing import Any
 import structlog
 from celery import signals
 from celery.worker import WorkController, state
+
 from heavylift.errors import ConfigurationError
 from heavylift.operations import Claimant
-
 from heavylift_worker.attempt import Bench, begin_child, prepare
 from heavylift_worker.celery_app import build_app
 from heavylift_worker.desk import Desk, kill_group
