@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from pydantic import JsonValue
+
 from heavylift import Artifact, JobCancelled
 from heavylift.errors import ArtifactNotFound
-from pydantic import JsonValue
 
 
 class FolderContext:

@@ -5,7 +5,6 @@ It reads top down: `pipeline` runs the stages over a `film`; in one pass `pictur
 """
 
 from heavylift import JobContext, job
-
 from heavylift_worker.jobs.video.models import TranscodeInput, TranscodeOutput
 
 __all__ = ["TranscodeInput", "TranscodeOutput", "transcode"]

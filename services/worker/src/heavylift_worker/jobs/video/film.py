@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,18 +19,25 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from heavylift import JobFailed
 
+from heavylift import JobFailed
 from heavylift_worker.jobs.video.limits import (
+    DURATION_SLACK,
     FILM_FORMATS,
     MAX_FRAME_PIXELS,
     MAX_FRAME_SIDE,
+    MAX_HEADER_LIE,
     MAX_OPENING_PACKETS,
+    MAX_PIXEL_SHAPE,
 )
+from heavylift_worker.jobs.video.mp4 import header_seconds
 from heavylift_worker.jobs.video.orientation import Orientation, read_orientation
 
 _TIME_BASE = 1_000_000
 """FFmpeg counts a container's times in microseconds."""
+
+_RIFF_PADDING = 8
+"""Bytes: writers differ on whether the last chunk's padding and head count."""
 
 _HDR_TRANSFERS = (16, 18)
 """SMPTE ST 2084 (HDR10, Dolby Vision) and ARIB STD-B67 (HLG), as H.273 numbers them."""
@@ -139,15 +147,17 @@ def look(film: Film, *, checkpoint: Callable[[], None]) -> Opening:
     """
     frame = _first_frame(film, checkpoint)
     check_frame_size(frame.width, frame.height)
-    return Opening(
+    opening = Opening(
         width=frame.width,
         height=frame.height,
         pixel_format=frame.format.name,
-        shape=film.video.sample_aspect_ratio or Fraction(1),
+        shape=_plausible(film.video.sample_aspect_ratio),
         orientation=read_orientation(frame),
         interlaced=frame.interlaced_frame or film.video.codec_context.field_order in _INTERLACED_ORDERS,
         colour=Colour(frame.color_primaries, frame.color_trc, frame.colorspace),
     )
+    check_frame_size(*map(round, opening.display))
+    return opening
 
 
 def check_frame_size(width: int, height: int) -> None:
@@ -167,7 +177,7 @@ def check_frame_size(width: int, height: int) -> None:
 
 
 def check_complete(film: Film) -> None:
-    """Refuse a film whose index lists pictures beyond the end of the file.
+    """Refuse a film whose header or index speaks of more bytes than the file has.
 
     Raises
     ------
@@ -175,6 +185,10 @@ def check_complete(film: Film) -> None:
         It was cut off; the sentence says how much is there.
 
     """
+    if "avi" in film.formats:
+        _check_riff(film)
+    if "mov" in film.formats:
+        _check_header(film)
     entries = film.video.index_entries
     if not len(entries) or not film.formats & {"mov"} or _end_of(entries[-1]) <= film.size:
         return
@@ -186,12 +200,37 @@ def check_complete(film: Film) -> None:
     raise JobFailed(incomplete(readable, film.declared_seconds))
 
 
+def _check_header(film: Film) -> None:
+    """Refuse an MP4 whose header promises far more than its index lists."""
+    promised, listed = header_seconds(film.path), film.declared_seconds
+    if promised and listed and promised > MAX_HEADER_LIE * listed + DURATION_SLACK:
+        raise JobFailed(incomplete(listed, promised))
+
+
+def _check_riff(film: Film) -> None:
+    """Refuse a cut AVI by its size: FFmpeg shortens its declared duration to what is there."""
+    with film.path.open("rb") as file:
+        tag, size = struct.unpack("<4sI", file.read(8))
+    announced = size + 8
+    # 0 and the largest number stand for "not known yet": a recording whose header was never completed.
+    if tag == b"RIFF" and size not in (0, 0xFFFFFFFF) and announced > film.size + _RIFF_PADDING:
+        raise JobFailed(
+            f"The film is incomplete: its header speaks of {announced:,} bytes, but the file has {film.size:,}. It was "
+            "cut off on its way here; upload it again."
+        )
+
+
 def incomplete(readable: float, declared: float | None) -> str:
     """Return the sentence for a film that ends before it should."""
     return (
         f"The film is incomplete: it says it lasts {duration(declared or 0)}, but only {duration(readable)} could be "
         "read. It was cut off on its way here, or its header is wrong; export or upload it again."
     )
+
+
+def broken_clock(gap: Fraction) -> str:
+    """Return the sentence for a film with an impossible pause."""
+    return f"The film's clock is broken: it has a pause of {duration(float(gap))}. Export it again."
 
 
 def duration(seconds: float) -> str:
@@ -254,6 +293,10 @@ def _beginning(container: InputContainer, *streams: Stream | None) -> Fraction:
 
 def _time_base(stream: Stream) -> Fraction:
     return stream.time_base or Fraction(1, _TIME_BASE)
+
+
+def _plausible(shape: Fraction | None) -> Fraction:
+    return shape if shape and Fraction(1, MAX_PIXEL_SHAPE) <= shape <= MAX_PIXEL_SHAPE else Fraction(1)
 
 
 def _first_frame(film: Film, checkpoint: Callable[[], None]) -> VideoFrame:

@@ -11,7 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from heavylift import JobContext
-
 from heavylift_worker.jobs.video.film import Film, Opening, check_complete, look, open_film
 from heavylift_worker.jobs.video.models import (
     Poster,
@@ -34,6 +33,9 @@ from heavylift_worker.jobs.video.transcoding import Transcoding
 
 _UNKNOWN_RATE = Fraction(25)
 """Frames a second to plan with where the film names none; each picture's own time decides in the end."""
+
+_PLAUSIBLE_RATES = (Fraction(1, 1000), Fraction(1000))
+"""Frames a second, from slide shows to high-speed cameras; damaged headers name others, which x264 refuses."""
 
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
@@ -99,7 +101,7 @@ def available_cores() -> int:
 
 def _transcode(ctx: JobContext, order: TranscodeInput, film: Film, opening: Opening, threads: int) -> _Transcoded:
     sizes = plan_sizes(opening.display, order.renditions)
-    rate = film.video.average_rate or film.video.guessed_rate or _UNKNOWN_RATE
+    rate = _planned_rate(film)
     time_base = time_base_for(film.video.time_base)
     colour = output_colour(opening.colour)
     with ExitStack() as files:
@@ -129,6 +131,12 @@ def _transcode(ctx: JobContext, order: TranscodeInput, film: Film, opening: Open
             ctx.progress(float(transcoding.end), float(transcoding.end), f"Finishing {writer.path.name}")
             renditions.append(writer.finish(transcoding.end))
         return _Transcoded(describe(film, opening, transcoding), renditions, sound.how if sound else None)
+
+
+def _planned_rate(film: Film) -> Fraction:
+    slowest, fastest = _PLAUSIBLE_RATES
+    named = (film.video.average_rate, film.video.guessed_rate)
+    return next((rate for rate in named if rate and slowest <= rate <= fastest), _UNKNOWN_RATE)
 
 
 def _poster(ctx: JobContext, order: TranscodeInput, done: _Transcoded, threads: int) -> Poster | None:

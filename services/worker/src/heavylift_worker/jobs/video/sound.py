@@ -15,9 +15,9 @@ from av.error import FFmpegError
 from av.filter import Graph
 from av.packet import Packet
 from av.stream import Stream
-from heavylift import JobFailed
 
-from heavylift_worker.jobs.video.film import Film
+from heavylift import JobFailed
+from heavylift_worker.jobs.video.film import Film, broken_clock
 from heavylift_worker.jobs.video.limits import MAX_GAP
 
 _PLAIN_RATES = (32_000, 44_100, 48_000)
@@ -170,8 +170,7 @@ class EncodedSound:
         ticks = frame.pts if frame.pts is not None else frame.dts
         time = self.end if ticks is None else ticks * (frame.time_base or 0) - self._zero
         if time - self.end > MAX_GAP:
-            hours = float(time - self.end) / 3600
-            raise JobFailed(f"The film's sound has a gap of {hours:.0f} h: its clock is broken. Export it again.")
+            raise JobFailed(broken_clock(time - self.end))
         while time - self.end > _SMALL_GAP:
             self._checkpoint()
             silence = _silence(frame, round(_SMALL_GAP * frame.sample_rate))

@@ -11,6 +11,10 @@ from fractions import Fraction
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
+from heavylift import JobFailed
+from heavylift_worker.jobs.video.film import broken_clock
+from heavylift_worker.jobs.video.limits import MAX_GAP
+
 BACKWARD_JUMP = Fraction(1)
 """Seconds a stream's decoding time may fall back before its clock counts as restarted (FFmpeg's reordering is less)."""
 
@@ -55,15 +59,25 @@ class Timeline:
         self._longest = 0
 
     def place(self, frame: VideoFrame) -> bool:
-        """Set the frame's time, counted from the film's beginning; False if another picture is shown at that time."""
+        """Set the frame's time, counted from the film's beginning; False if another picture is shown at that time.
+
+        Raises
+        ------
+        JobFailed
+            The time is too far from the one before.
+
+        """
         tick = self._tick(frame)
         if tick <= self._last:
             return False
+        length = self._length(frame)
+        pause = max(tick - max(0, self._last), length) * self.time_base
+        if pause > MAX_GAP:
+            raise JobFailed(broken_clock(pause))
         if self._last >= 0:
             step = tick - self._last
             self._shortest = step if self._shortest is None else min(step, self._shortest)
             self._longest = max(step, self._longest)
-        length = self._length(frame)
         frame.pts, frame.dts, frame.time_base = tick, None, self.time_base
         frame.duration = length
         self._last = tick

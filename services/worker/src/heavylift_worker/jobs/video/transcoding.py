@@ -14,8 +14,8 @@ from av.error import FFmpegError
 from av.format import Flags
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from heavylift import JobContext, JobFailed
 
+from heavylift import JobContext, JobFailed
 from heavylift_worker.jobs.video.film import NO_PICTURE, Film, duration, incomplete
 from heavylift_worker.jobs.video.limits import DURATION_SLACK, DURATION_TOLERANCE, MAX_DAMAGED_SHARE
 from heavylift_worker.jobs.video.picture import Pictures
