@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     """How long a connection may take to open."""
 
     artifacts_url: str = Field(default_factory=lambda: f"file://{Path.cwd()}/.data/artifacts")
-    """`file:///folder` or `s3://bucket/prefix`; region, endpoint and keys of S3 come from the usual `AWS_*` variables."""
+    """`file:///folder` or `s3://bucket/prefix`; region, endpoint and keys of S3 come from the usual `AWS_*`."""
 
     log_level: LogLevel = LogLevel.INFO
     """Least severe level to log."""
