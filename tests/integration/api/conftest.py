@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from heavylift import operations as ops
 from heavylift.ids import JobId, parse_job_id
 from heavylift.model import Artifact, JobTypeInfo, Progress
@@ -17,7 +18,6 @@ from heavylift.store import Store
 from heavylift_api.app import create_app
 from heavylift_api.server import ApiServer, listen, server_config
 from heavylift_api.settings import ApiSettings
-
 from tests.fixtures_redis import RedisServer
 from tests.waiting import wait_until
 

@@ -13,12 +13,12 @@ from heavylift_api.auth import ApiKeys
 from heavylift_api.handlers import add_handlers
 from heavylift_api.metrics import RequestMetrics, create_request_series
 from heavylift_api.openapi import describe
-from heavylift_api.routes import health, job_types, jobs
+from heavylift_api.routes import artifacts, health, job_types, jobs, uploads
 from heavylift_api.services import running_services
 from heavylift_api.settings import ApiSettings
 from heavylift_api.submission import JobRequest
 
-ROUTERS = (jobs.router, job_types.router, health.router)
+ROUTERS = (jobs.router, artifacts.router, uploads.router, job_types.router, health.router)
 
 
 def create_app(settings: ApiSettings, *, keys: ApiKeys) -> FastAPI:

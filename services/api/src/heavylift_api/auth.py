@@ -15,9 +15,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from heavylift.errors import ConfigurationError
 from starlette.requests import Request
 
+from heavylift.errors import ConfigurationError
 from heavylift_api.errors import ForeignOrigin, Unauthorized
 
 _ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_.-]{1,64}):(?P<digest>[0-9a-fA-F]{64})\Z")

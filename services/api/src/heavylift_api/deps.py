@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Path
-from heavylift.ids import JobId, parse_job_id
 from starlette.requests import Request
 
+from heavylift.ids import JobId, parse_job_id
 from heavylift_api.auth import authenticate
 from heavylift_api.services import Services
 

@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator
 import orjson
 import structlog
 from fastapi.sse import format_sse_event
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
 from heavylift.constants import PROGRESS_INTERVAL
 from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId
 from heavylift.model import TERMINAL, Event, Progress
 from heavylift.operations import EventPage, read_events
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
-
 from heavylift_api import metrics
 from heavylift_api.errors import TooManyStreams, UnknownJob
 from heavylift_api.hub import Hub

@@ -8,11 +8,11 @@ from http import HTTPStatus
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from heavylift.errors import InvalidJobId, QueueFull, StoreUnavailable
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from heavylift.errors import ArtifactNotFound, ArtifactStorageUnavailable, InvalidJobId, QueueFull, StoreUnavailable
 from heavylift_api.errors import (
     MEDIA_TYPE,
     FieldError,
@@ -21,7 +21,9 @@ from heavylift_api.errors import (
     Problem,
     ProblemDocument,
     QueueBusy,
+    StorageGone,
     StoreGone,
+    UnknownArtifact,
     UnknownJob,
 )
 from heavylift_api.pointers import pointer
@@ -37,6 +39,8 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(StoreUnavailable, _store_gone)
     app.add_exception_handler(QueueFull, _queue_full)
+    app.add_exception_handler(ArtifactNotFound, _artifact_gone)
+    app.add_exception_handler(ArtifactStorageUnavailable, _storage_gone)
     app.add_exception_handler(InvalidJobId, _invalid_job_id)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -67,6 +71,15 @@ async def _problem(_request: Request, error: Exception) -> Response:
 async def _store_gone(request: Request, error: Exception) -> Response:
     log.warning("store_unavailable", method=request.method, path=request.url.path, reason=str(error))
     return problem_response(StoreGone())
+
+
+async def _artifact_gone(_request: Request, _error: Exception) -> Response:
+    return problem_response(UnknownArtifact("The artifact is no longer in storage."))
+
+
+async def _storage_gone(request: Request, error: Exception) -> Response:
+    log.warning("storage_unavailable", method=request.method, path=request.url.path, reason=str(error))
+    return problem_response(StorageGone())
 
 
 async def _queue_full(_request: Request, error: Exception) -> Response:

@@ -14,9 +14,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import structlog
+from redis.asyncio.client import PubSub
+
 from heavylift.ids import JobId
 from heavylift.store import UNAVAILABLE, AsyncStore
-from redis.asyncio.client import PubSub
 
 RECONNECT_PAUSE = 0.5
 """Seconds between two tries to reach Redis again."""

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable
 
 import jsonschema_rs
 import structlog
+from pydantic import JsonValue
+
 from heavylift.errors import StoreUnavailable
 from heavylift.model import JobTypeInfo
 from heavylift.operations import read_types
-from pydantic import JsonValue
-
 from heavylift_api import metrics
 from heavylift_api.errors import FieldError, UnknownJobType
 from heavylift_api.pointers import pointer

@@ -5,7 +5,6 @@ from __future__ import annotations
 from heavylift.ids import JobId
 from heavylift.model import Job, JobStatus
 from heavylift.operations import cancel, read_job
-
 from heavylift_api.errors import AlreadyEnded, UnknownJob
 from heavylift_api.store import BoundedStore
 

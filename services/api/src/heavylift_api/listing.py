@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 from heavylift.model import Job, JobStatus
 from heavylift.operations import cursor_of, list_jobs
-
 from heavylift_api.errors import FieldError, InvalidRequest
 from heavylift_api.job_types import JobTypes
 from heavylift_api.store import BoundedStore

@@ -30,6 +30,15 @@ def json_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": _ref(model)}}}}
 
 
+def upload_body() -> dict[str, Any]:
+    """Return the `openapi_extra` of the upload route."""
+    binary = {"type": "string", "format": "binary"}
+    text = {"type": "string"}
+    form = {"type": "object", "required": ["file"], "properties": {"type": text, "input": text, "file": binary}}
+    content = {"application/octet-stream": {"schema": binary}, "multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def describe(app: FastAPI, *models: type[BaseModel]) -> None:
     """Let the app's document hold the problems, and the models that only `json_body` names."""
 

@@ -10,9 +10,9 @@ import sys
 import structlog
 import uvicorn
 from fastapi import FastAPI
+
 from heavylift.errors import ConfigurationError
 from heavylift.settings import load
-
 from heavylift_api import logs
 from heavylift_api.app import create_app
 from heavylift_api.auth import check_exposure

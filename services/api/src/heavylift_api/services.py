@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from heavylift.artifacts import ArtifactStore
 from heavylift.store import AsyncStore
-
+from heavylift_api.downloads import Downloads
 from heavylift_api.events import EventStreams
 from heavylift_api.hub import Hub
 from heavylift_api.job_types import JobTypes
@@ -18,6 +19,7 @@ from heavylift_api.settings import ApiSettings
 from heavylift_api.store import BoundedStore
 from heavylift_api.submission import Submissions
 from heavylift_api.submitter import Submitter
+from heavylift_api.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Services:
     listing: Listing
     streams: EventStreams
     hub: Hub
+    uploads: Uploads
+    downloads: Downloads
     readiness: Readiness
 
 
@@ -40,18 +44,30 @@ async def running_services(settings: ApiSettings) -> AsyncGenerator[Services]:
     connections = AsyncStore.from_settings(settings)
     store = BoundedStore(connections, timeout=settings.answer_timeout)
     types = JobTypes(store)
+    jobs = Jobs(store)
+    artifacts = ArtifactStore.from_url(settings.artifacts_url)
+    submissions = Submissions(types, Submitter(store, bound=settings.max_waiting))
     hub = Hub(connections)
     hub.start()
     try:
         yield Services(
             settings=settings,
             types=types,
-            submissions=Submissions(types, Submitter(store, bound=settings.max_waiting)),
-            jobs=Jobs(store),
+            submissions=submissions,
+            jobs=jobs,
             listing=Listing(store, types),
             streams=EventStreams(store, hub, bound=settings.max_event_streams),
             hub=hub,
-            readiness=Readiness(store),
+            uploads=Uploads(
+                artifacts,
+                types,
+                submissions,
+                jobs,
+                limit=settings.max_upload_size,
+                bound=settings.max_uploads,
+            ),
+            downloads=Downloads(artifacts, jobs),
+            readiness=Readiness(store, artifacts, hub, patience=settings.answer_timeout),
         )
     finally:
         await hub.stop()

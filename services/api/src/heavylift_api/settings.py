@@ -6,9 +6,9 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from heavylift.settings import Settings
 from pydantic import ByteSize, Field, field_validator
 
+from heavylift.settings import Settings
 from heavylift_api.auth import ApiKeys
 
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import orjson
-from heavylift.errors import QueueFull, StoreUnavailable
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from heavylift.errors import ArtifactStorageUnavailable, QueueFull, StoreUnavailable
 from heavylift.ids import JobId, created_ms, new_job_id
 from heavylift.model import Artifact, JobStatus, Priority
 from heavylift.operations import Submission
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
-
 from heavylift_api import metrics
-from heavylift_api.errors import InvalidInput, InvalidRequest, Problem, QueueBusy, StoreGone
+from heavylift_api.errors import InvalidInput, InvalidRequest, Problem, QueueBusy, StorageGone, StoreGone
 from heavylift_api.handlers import field_errors
 from heavylift_api.job_types import JobTypes, PublishedType
 from heavylift_api.submitter import Submitter
@@ -135,6 +135,9 @@ def refusals_counted() -> Generator[Counted]:
         raise
     except QueueFull:
         metrics.SUBMITS.labels(counted.type, QueueBusy.slug).inc()
+        raise
+    except ArtifactStorageUnavailable:
+        metrics.SUBMITS.labels(counted.type, StorageGone.slug).inc()
         raise
     except StoreUnavailable:
         metrics.SUBMITS.labels(counted.type, StoreGone.slug).inc()

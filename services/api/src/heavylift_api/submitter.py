@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from heavylift.errors import HeavyliftError, QueueFull
 from heavylift.operations import Submission, Submitted, submit
-
 from heavylift_api.store import BoundedStore
 
 MAX_BATCH = 200

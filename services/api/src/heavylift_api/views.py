@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from heavylift.model import Artifact, Attempt, Job, JobError, JobStatus, JobTypeInfo, Progress
 from pydantic import BaseModel, JsonValue
+
+from heavylift.model import Artifact, Attempt, Job, JobError, JobStatus, JobTypeInfo, Progress
 
 
 class ProgressView(Progress):

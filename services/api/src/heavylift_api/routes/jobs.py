@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from heavylift.model import JobStatus
 from starlette.requests import Request
 
+from heavylift.model import JobStatus
 from heavylift_api import errors
 from heavylift_api.auth import authenticate
 from heavylift_api.body import read_json
 from heavylift_api.deps import CallerDep, JobIdDep, ServicesDep, services_of
 from heavylift_api.listing import MAX_LIMIT, JobFilter, next_link
 from heavylift_api.openapi import json_body, problems
-from heavylift_api.submission import AcceptedJob, JobRequest
-from heavylift_api.views import JobPage, JobView, job_path
+from heavylift_api.responses import accepted
+from heavylift_api.submission import JobRequest
+from heavylift_api.views import JobPage, JobView
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-JSON = "application/json"
 
 QUEUE = r"^[a-z][a-z0-9_.]{0,62}$"
 
@@ -109,8 +108,3 @@ async def follow(
     """Follow a job: its history from `Last-Event-ID` on, then what happens, until it has ended."""
     after = last_event_id_header if last_event_id_header is not None else last_event_id or 0
     return await services.streams.open(job_id, after=after)
-
-
-def accepted(job: AcceptedJob) -> Response:
-    """Return 202 with the job and its place."""
-    return Response(job.body, status_code=202, headers={"Location": job_path(job.id)}, media_type=JSON)
