@@ -21,7 +21,7 @@ HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """How often a busy worker renews its leases: one command a second, and the longest a cancel waits to be seen."""
 
 LEASE_PERIOD = timedelta(seconds=15)
-"""A lease that was not renewed for so long, by the reaper's own clock, is dead: 15 missed beats, 20 s to running again."""
+"""A lease not renewed for so long, by the reaper's own clock, is dead: 15 missed beats, 20 s to running again."""
 
 IDLE_LOOK_INTERVAL = timedelta(seconds=4)
 """How long an idle worker trusts the wake list; bounds the latency of a stock producer, which pushes no token."""

@@ -11,7 +11,7 @@ from uuid import UUID
 from heavylift.errors import InvalidJobId
 
 QUEUE_NAME = re.compile(r"[a-z][a-z0-9_.]{0,62}\Z")
-"""Queue names are lower case and short: they become keys, label values and Kubernetes names. No dash: it ends the name."""
+"""Lower case and short, since names become keys, label values and Kubernetes names. No dash: it ends the name."""
 
 _JOB_ID = re.compile(r"(?P<queue>[a-z][a-z0-9_.]{0,62})-(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z")
 

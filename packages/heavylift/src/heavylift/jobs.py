@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar, get_type_hints
+from typing import IO, Any, Protocol, TypeGuard, TypeVar, get_type_hints
 
 from pydantic import BaseModel, JsonValue
 
@@ -43,7 +43,7 @@ class JobContext(Protocol):
         ...
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
-        """Say how far the job is, in any unit. Cheap: at most four writes a second. Raises JobCancelled if cancelled."""
+        """Say how far the job is, in any unit. Cheap: at most four writes a second. Raises JobCancelled."""
         ...
 
     def log(self, message: str, **fields: JsonValue) -> None:
@@ -99,6 +99,7 @@ class JobType:
         self.input_model, self.output_model = _models(function, name)
 
     def __call__(self, ctx: JobContext, input: BaseModel) -> BaseModel | Awaitable[BaseModel | None] | None:  # noqa: A002
+        """Run the function."""
         return self.function(ctx, input)
 
     def info(self) -> JobTypeInfo:
@@ -182,14 +183,14 @@ def _models(function: JobFunction[Any, Any], name: str) -> tuple[type[BaseModel]
     hints = get_type_hints(function)
     output = hints.pop("return", None)
     parameters = [hints.get(parameter) for parameter in inspect.signature(function).parameters]
-    if len(parameters) != 2 or not _is_model(parameters[1]):  # noqa: PLR2004
-        raise ConfigurationError(
-            f"Job type {name!r}: write it as `def {name.rsplit('.', maxsplit=1)[-1]}(ctx: JobContext, input: YourModel)`"
-        )
+    taken = parameters[1] if len(parameters) == 2 else None  # noqa: PLR2004 - ctx and input
+    if not _is_model(taken):
+        shape = f"def {name.rpartition('.')[2]}(ctx: JobContext, input: YourModel)"
+        raise ConfigurationError(f"Job type {name!r}: write it as `{shape}`")
     if output is not None and output is not type(None) and not _is_model(output):
         raise ConfigurationError(f"Job type {name!r}: its return annotation must be a Pydantic model or None")
-    return parameters[1], output if _is_model(output) else None
+    return taken, output if _is_model(output) else None
 
 
-def _is_model(annotation: object) -> bool:
+def _is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -33,6 +33,6 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """Return the script in `<name>.lua`, after the shared helpers."""
-    folder = files(__package__)
+    folder = files(__name__)
     source = (folder / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

@@ -1,0 +1,59 @@
+"""Everything that can be asked of the store, one function an operation, each a `Call` for Store.run or AsyncStore.run.
+
+Functions that change something name their script; what it checks and writes stands in scripts/<name>.lua.
+"""
+
+from heavylift.operations.attempts import (
+    Claim,
+    Claimant,
+    Ending,
+    Finished,
+    LeaseState,
+    Outcome,
+    claim,
+    finish,
+    renew,
+    report_log,
+    report_progress,
+)
+from heavylift.operations.job_types import publish_types, read_types
+from heavylift.operations.queues import QueueState, queue_state
+from heavylift.operations.reading import EventPage, cursor_of, list_jobs, read_events, read_job
+from heavylift.operations.recovery import Lease, Released, forget, read_kept_until, read_leases, reap, release_due
+from heavylift.operations.steering import cancel, replay
+from heavylift.operations.submission import Submission, Submitted, submit
+
+__all__ = [
+    "Claim",
+    "Claimant",
+    "Ending",
+    "EventPage",
+    "Finished",
+    "Lease",
+    "LeaseState",
+    "Outcome",
+    "QueueState",
+    "Released",
+    "Submission",
+    "Submitted",
+    "cancel",
+    "claim",
+    "cursor_of",
+    "finish",
+    "forget",
+    "list_jobs",
+    "publish_types",
+    "queue_state",
+    "read_events",
+    "read_job",
+    "read_kept_until",
+    "read_leases",
+    "read_types",
+    "reap",
+    "release_due",
+    "renew",
+    "replay",
+    "report_log",
+    "report_progress",
+    "submit",
+]

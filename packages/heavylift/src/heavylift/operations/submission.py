@@ -1,0 +1,69 @@
+"""How jobs get into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import orjson
+
+from heavylift.constants import Keys
+from heavylift.envelope import message
+from heavylift.errors import QueueFull
+from heavylift.ids import JobId
+from heavylift.model import Artifact, JobTypeInfo, Priority
+from heavylift.operations.replies import EMPTY, to_list, to_ms
+from heavylift.scripts import script
+from heavylift.store import Argument, Call, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A validated job on its way into the store. `input` is JSON."""
+
+    id: JobId
+    info: JobTypeInfo
+    input: bytes
+    priority: Priority = Priority.NORMAL
+    run_at: datetime | None = None
+    expires_at: datetime | None = None
+    artifacts: Sequence[Artifact] = ()
+
+
+class Submitted(NamedTuple):
+    """What became of a Submission: `created` is False when the job was there already."""
+
+    id: JobId
+    created: bool
+
+
+def submit(keys: Keys, queue: str, submissions: Sequence[Submission], *, bound: int = 0) -> Call[list[Submitted]]:
+    """Accept jobs of one queue, all or none. Raises QueueFull when more than `bound` would wait (0: no bound)."""
+    args: list[Argument] = [bound]
+    for item in submissions:
+        args += _submission_args(item)
+
+    def parse(reply: Reply) -> list[Submitted]:
+        head, *flags = to_list(reply)
+        if head == 0:
+            raise QueueFull(queue, bound)
+        return [Submitted(item.id, flag == 1) for item, flag in zip(submissions, flags, strict=True)]
+
+    return Call.of(script("submit"), keys.script_keys(queue), args, parse)
+
+
+def _submission_args(item: Submission) -> list[Argument]:
+    return [
+        item.id.uuid,
+        item.info.type,
+        item.input,
+        message(item.id, item.info.type, item.priority),
+        int(item.priority),
+        item.info.retry.max_attempts,
+        to_ms(item.run_at) if item.run_at else EMPTY,
+        to_ms(item.expires_at) if item.expires_at else EMPTY,
+        int(item.info.retention.total_seconds() * 1000),
+        orjson.dumps([artifact.model_dump() for artifact in item.artifacts]) if item.artifacts else EMPTY,
+    ]
