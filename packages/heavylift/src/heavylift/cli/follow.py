@@ -107,5 +107,6 @@ def describe(event: JobEvent) -> str:
 
 
 def _measure(progress: ProgressView) -> str:
-    share = f"{progress.fraction:4.0%}" if progress.fraction is not None else f"{progress.done:g}"
-    return f"{share}  {progress.message}" if progress.message else share
+    if progress.fraction is None:
+        return progress.message or f"{progress.done:g} done"
+    return f"{progress.fraction:4.0%}  {progress.message or ''}".rstrip()

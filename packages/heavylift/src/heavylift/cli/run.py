@@ -73,21 +73,28 @@ def _transcode(stack: DevStack, film: Path, *, console: Console, json: bool) -> 
 
 
 def _show(console: Console, job: JobView, results: list[Path], places: dict[str, str]) -> None:
-    lines = {"status": job.status.value, "stages": ", ".join(f"{name} {seconds(took)}" for name, took in stages(job))}
+    lines = [("status", job.status.value)]
     if job.error is not None:
-        lines["error"] = job.error.message
-    for path in results:
-        lines[f"result {path}"] = size(path.stat().st_size)
-    for name, value in {**lines, "docs": places["docs"], "flower": places["flower"]}.items():
+        lines.append(("error", job.error.message))
+    if results:
+        lines.append(("result", str(results[0].parent)))
+        lines += [("", f"{path.name:<14}{size(path.stat().st_size):>8}") for path in results]
+    lines += [("stages" if number == 0 else "", line) for number, line in enumerate(_stage_lines(job))]
+    lines += [("docs", places["docs"]), ("flower", places["flower"])]
+    for name, value in lines:
         console.print(f"{name:8}{value}", markup=False, soft_wrap=True)
 
 
+def _stage_lines(job: JobView) -> list[str]:
+    return [f"{name:<14}{seconds(took):>8}" for name, took in stages(job)]
+
+
 def stages(job: JobView) -> list[tuple[str, float]]:
-    """Return how long each part of the job's way took, in seconds."""
+    """Return how long each part of the job's way took, in seconds; `run in all` includes starting its process."""
     waited = job.timings.waited_seconds if job.timings else None
     ran = job.timings.ran_seconds if job.timings else None
     inside = job.output.get("stages") if isinstance(job.output, dict) else None
-    found = {"waiting": waited, **(inside if isinstance(inside, dict) else {}), "attempt in all": ran}
+    found = {"waiting": waited, **(inside if isinstance(inside, dict) else {}), "run in all": ran}
     return [(name, float(took)) for name, took in found.items() if isinstance(took, int | float)]
 
 
