@@ -88,8 +88,9 @@ def test_a_film_without_sound_works(tmp_path: Path, transcode: Transcode) -> Non
 def test_sound_stays_with_the_picture_even_after_a_long_pause(
     tmp_path: Path, transcode: Transcode, suffix: str, how: str
 ) -> None:
-    pictures = [Picture(at, plain(WHITE if at >= 1400 else BLACK)) for at in range(0, 2000, 40)]
-    film = films.write_film(tmp_path / f"flash.{suffix}", pictures, tone=(1.4, 2))
+    # The film's clock begins at half a second; the renditions' at zero.
+    pictures = [Picture(at, plain(WHITE if at >= 1900 else BLACK)) for at in range(500, 2500, 40)]
+    film = films.write_film(tmp_path / f"flash.{suffix}", pictures, tone=(1.9, 2.5))
     done = transcode(film)
     assert done.output.audio == how
     assert films.first_bright_picture(done.largest) == pytest.approx(1.4, abs=0.005)
@@ -103,6 +104,14 @@ def test_picture_and_sound_are_kept_to_their_ends(tmp_path: Path, transcode: Tra
     done = transcode(film)
     assert len(films.picture_times(done.largest)) == 25
     assert films.sound_end(done.largest) == pytest.approx(films.sound_end(film), abs=0.005)
+
+
+def test_a_recording_whose_clock_begins_late_is_not_taken_for_an_incomplete_one(
+    tmp_path: Path, transcode: Transcode
+) -> None:
+    pictures = [Picture(at, plain(RED)) for at in range(60_000, 61_000, 40)]
+    done = transcode(films.write_film(tmp_path / "late.mkv", pictures))
+    assert films.picture_times(done.largest) == [at / 1000 for at in range(0, 1000, 40)]
 
 
 def test_a_variable_frame_rate_keeps_every_picture_at_its_time(tmp_path: Path, transcode: Transcode) -> None:
@@ -171,6 +180,16 @@ def test_the_job_looks_for_a_cancel_with_every_picture(
     done = transcode(sample, renditions=[120, 60], poster=None, preview=None)
     assert transcoding.REPORT_INTERVAL <= 0.2
     assert len(done.ctx.looks) > 2 * done.output.probe.video.frames
+
+
+def test_the_job_looks_for_a_cancel_while_it_fills_a_pause_in_the_sound(
+    tmp_path: Path, transcode: Transcode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcoding, "REPORT_INTERVAL", 1000)
+    pictures = [Picture(at, plain(RED)) for at in (0, 40)]
+    film = films.write_film(tmp_path / "pause.mkv", pictures, tone=(120, 120.5))
+    assert len(transcode(film, poster=None, preview=None).ctx.looks) > 2 * 119
+    assert films.first_loud_sample(tmp_path / "job" / "published" / "48p.mp4") == pytest.approx(120, abs=0.025)
 
 
 def test_importing_the_job_type_does_not_load_ffmpeg() -> None:

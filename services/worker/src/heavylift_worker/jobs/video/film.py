@@ -103,6 +103,8 @@ class Opening:
     orientation: Orientation
     interlaced: bool
     colour: Colour
+    at: Fraction | None
+    """Seconds on the container's clock; headers are at times wrong about when a film begins."""
 
     @property
     def display(self) -> tuple[Fraction, Fraction]:
@@ -155,6 +157,7 @@ def look(film: Film, *, checkpoint: Callable[[], None]) -> Opening:
         orientation=read_orientation(frame),
         interlaced=frame.interlaced_frame or film.video.codec_context.field_order in _INTERLACED_ORDERS,
         colour=Colour(frame.color_primaries, frame.color_trc, frame.colorspace),
+        at=frame.pts * _time_base(film.video) if frame.pts is not None else None,
     )
     check_frame_size(*map(round, opening.display))
     return opening

@@ -71,6 +71,7 @@ def run(ctx: JobContext, order: TranscodeInput) -> TranscodeOutput:
             check_complete(film)
             opening = look(film, checkpoint=ctx.stop_if_cancelled)
     with _timed(stages, "transcode"), open_film(source, threads=threads) as film:
+        film.zero = min(film.zero, film.zero if opening.at is None else opening.at)
         done = _transcode(ctx, order, film, opening, threads)
     with _timed(stages, "poster"):
         poster = _poster(ctx, order, done, threads)

@@ -127,7 +127,8 @@ class Transcoding:
         if not declared or not self.film.announces_duration:
             return
         readable = float(max(self.end, self.other_end))
-        if readable < declared - max(DURATION_SLACK, DURATION_TOLERANCE * declared):
+        # Some containers count a film's length from its beginning, some from zero on their clock.
+        if readable + max(0.0, float(self.film.zero)) < declared - max(DURATION_SLACK, DURATION_TOLERANCE * declared):
             raise JobFailed(incomplete(readable, declared))
 
 
