@@ -17,7 +17,7 @@ class WorkerSettings(Settings):
     """What one worker serves and how it behaves."""
 
     worker_name: str = Field(
-        default_factory=lambda: f"{socket.gethostname()}.{os.getpid()}", pattern=r"^[\w.@-]{1,200}$"
+        default_factory=lambda: f"{socket.gethostname()}.{os.getpid()}", pattern=r"^[A-Za-z0-9_.@-]+$"
     )
     """Shown in a job's attempts. In a cluster the pod's name."""
 
