@@ -14,10 +14,10 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+from tests.unit.worker.video.job_context import FolderContext
+
 from heavylift_worker.jobs.video import TranscodeInput
 from heavylift_worker.jobs.video.pipeline import run
-
-from tests.unit.worker.video.job_context import FolderContext
 
 
 def main(out: Path, films: list[Path]) -> None:
