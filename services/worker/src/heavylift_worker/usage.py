@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from pydantic import JsonValue
 
-_RESET_PEAK = "5"
+_RESET_PEAK = b"5"
 """Written to /proc/self/clear_refs: the kernel forgets the peak of resident memory (proc(5))."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -17,54 +19,42 @@ _UTIME = 13
 
 
 class Usage:
-    """Measures this process and the children it waited for, from its making on."""
+    """Measures this process and the children it waited for, from its making on. A pool's child makes one an attempt."""
 
     def __init__(self) -> None:
-        self._peak_is_ours = _reset_peak()
-        self._cpu_before = _own_cpu()
+        with suppress(OSError):  # without /proc the peak is that of all attempts of this process so far
+            os.write(_clear_refs(os.getpid()), _RESET_PEAK)
+        self._cpu_before = _cpu()
 
     def read(self) -> dict[str, JsonValue]:
         """Return `cpu_seconds` and `max_rss_bytes` so far."""
-        return {"cpu_seconds": round(_own_cpu() - self._cpu_before, 6), "max_rss_bytes": self._peak()}
-
-    def _peak(self) -> int:
-        if self._peak_is_ours and (peak := _peak_of("self")):
-            return peak
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return {"cpu_seconds": round(_cpu() - self._cpu_before, 6), "max_rss_bytes": peak * 1024}
 
 
 def usage_of(pid: int) -> dict[str, JsonValue]:
     """Return what another process used since it began, which for a pool's child may be more than one attempt."""
-    try:
+    with suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return {}
-    # The name before the bracket is cut off, and with it two fields.
-    ticks = sum(int(value) for value in fields[_UTIME - 2 : _UTIME + 2])
-    peak = _peak_of(str(pid))
-    return {"cpu_seconds": ticks / _TICKS, **({"max_rss_bytes": peak} if peak else {})}
+        # The name before the bracket is cut off, and with it two fields.
+        ticks = sum(int(value) for value in fields[_UTIME - 2 : _UTIME + 2])
+        return {"cpu_seconds": ticks / _TICKS, **_peak_of(pid)}
+    return {}
 
 
-def _own_cpu() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+@cache
+def _clear_refs(_pid: int) -> int:
+    # Opened once a process: the file belongs to whoever opened it, and a fork must not reset its parent's.
+    return os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
 
 
-def _reset_peak() -> bool:
-    try:
-        with open("/proc/self/clear_refs", "w") as file:  # noqa: PTH123 - a tenth of the cost, once an attempt
-            file.write(_RESET_PEAK)
-    except OSError:
-        return False
-    return True
+def _cpu() -> float:
+    own, waited_for = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + waited_for.ru_utime + waited_for.ru_stime
 
 
-def _peak_of(pid: str) -> int | None:
-    try:
-        with open(f"/proc/{pid}/status") as file:  # noqa: PTH123 - as above
-            for line in file:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        return None
-    return None
+def _peak_of(pid: int) -> dict[str, JsonValue]:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return {"max_rss_bytes": int(line.split()[1]) * 1024}
+    return {}
