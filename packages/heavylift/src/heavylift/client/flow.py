@@ -85,8 +85,8 @@ def exchange(request: Send, *, base_url: str, retries: int) -> Flow[httpx.Respon
         try:
             response = yield request
         except httpx.TransportError as error:
-            problem: ApiError | ApiUnreachable = ApiUnreachable(base_url, describe(error))
             again = request.repeatable or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            problem: ApiError | ApiUnreachable = ApiUnreachable(base_url, describe(error), accepted_perhaps=not again)
             asked = 0.0
         else:
             assert response is not None

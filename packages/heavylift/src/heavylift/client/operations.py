@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,7 +32,6 @@ class Operations:
         run_at: datetime | None,
         delay: timedelta | None,
         expires_at: datetime | None,
-        idempotency_key: str | None,
     ) -> Flow[JobView]:
         """POST /v1/jobs."""
         body = {
@@ -47,8 +45,8 @@ class Operations:
         request = Send(
             "POST",
             "/v1/jobs",
-            headers=_idempotency(idempotency_key),
             json={name: value for name, value in body.items() if value is not None},
+            repeatable=False,
         )
         response = yield from self._exchange(request)
         return JobView.model_validate_json(response.content)
@@ -59,7 +57,6 @@ class Operations:
         *,
         job_type: str,
         job_input: BaseModel | JsonValue,
-        idempotency_key: str | None,
         on_sent: Callable[[int], None] | None,
     ) -> Flow[JobView]:
         """POST /upload, with the file as the body."""
@@ -71,9 +68,10 @@ class Operations:
             "POST",
             "/upload",
             params=params,
-            headers=headers | _idempotency(idempotency_key),
+            headers=headers,
             file=path,
             on_sent=on_sent,
+            repeatable=False,
         )
         response = yield from self._exchange(request)
         return JobView.model_validate_json(response.content)
@@ -117,11 +115,6 @@ def job_path(job_id: str) -> str:
 def artifact_path(job_id: str, name: str) -> str:
     """Return the path of a job's artifact, whose name may hold slashes."""
     return f"{job_path(job_id)}/artifacts/{quote(name)}"
-
-
-def _idempotency(key: str | None) -> dict[str, str]:
-    # A string of the structured fields (RFC 8941), as the Idempotency-Key draft wants it.
-    return {"Idempotency-Key": f'"{key or uuid.uuid4()}"'}
 
 
 def _plain(value: BaseModel | JsonValue) -> JsonValue:
