@@ -3,12 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from heavylift.errors import StoreUnavailable
 from heavylift.operations import publish_types
 from heavylift.settings import Settings
 from heavylift.store import Store
 from heavylift_controller.queues import Queues
-
 from tests.fixtures_redis import RedisServer
 from tests.integration.controller.actors import Board
 
@@ -30,13 +30,14 @@ def test_a_queue_whose_job_type_moved_away_stays_known(board: Board) -> None:
     assert queues.names() == ["audio", "video"]
 
 
-def test_a_broken_job_type_keeps_the_known_queues(board: Board) -> None:
-    now = [0.0]
-    queues = Queues(board.store, clock=lambda: now[0])
-    assert queues.names() == ["video"]
+def test_another_controller_knows_a_queue_whose_job_type_moved_away(board: Board) -> None:
+    board.store.run(publish_types(board.store.keys, [board.info.model_copy(update={"queue": "audio"})]))
+    assert Queues(board.store).names() == ["audio", "video"]
+
+
+def test_a_broken_job_type_hides_no_queue(board: Board) -> None:
     board.redis.hset(board.store.keys.types, "bad", "{}")
-    now[0] = 3.0
-    assert queues.names() == ["video"]
+    assert Queues(board.store).names() == ["video"]
 
 
 def test_without_redis_there_are_no_names(redis_server: RedisServer) -> None:

@@ -11,8 +11,8 @@ from heavylift.model import Priority
 TYPES_KEY = "hl:types"
 """Hash: job type -> JSON of JobTypeInfo, published by every worker on start."""
 
-WORKERS_KEY = "hl:workers"
-"""Hash: worker name -> JSON of what it serves, rewritten while it lives."""
+QUEUES_KEY = "hl:queues"
+"""Set: every queue that a published job type ever had. Jobs may still wait where a type has moved away from."""
 
 PRIORITY_SEPARATOR = "\x06\x16"
 """What kombu puts between a queue's name and its priority step (kombu.transport.redis.Channel.sep)."""
@@ -95,6 +95,6 @@ class Keys:
         return self.prefix + TYPES_KEY
 
     @property
-    def workers(self) -> str:
-        """Hash: worker name -> JSON of what it serves."""
-        return self.prefix + WORKERS_KEY
+    def queues(self) -> str:
+        """Set: the names of all queues."""
+        return self.prefix + QUEUES_KEY

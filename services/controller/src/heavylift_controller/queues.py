@@ -1,4 +1,4 @@
-"""Which queues there are: those of the published job types, and those seen before."""
+"""Which queues there are: all that a published job type ever had."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from pydantic import ValidationError
 
 from heavylift.errors import StoreUnavailable
-from heavylift.operations import read_types
+from heavylift.operations import read_queues
 from heavylift.store import Store
 from heavylift_controller import metrics
 
@@ -60,15 +59,9 @@ class Queues:
         return results
 
     def _read(self) -> None:
-        try:
-            infos = self._store.run(read_types(self._store.keys))
-        except ValidationError:
-            log.exception("job_types_unreadable", kept=sorted(self._names))
-        else:
-            # A type may move to another queue while jobs wait in the old one, which therefore stays known.
-            new = {info.queue for info in infos.values()} - self._names
-            self._names |= new
-            for queue in sorted(new):
-                metrics.announce(queue)
-                log.info("queue_found", queue=queue)
+        names = self._store.run(read_queues(self._store.keys))
+        for queue in sorted(names - self._names):
+            metrics.announce(queue)
+            log.info("queue_found", queue=queue)
+        self._names = names
         self._read_at = self._clock()

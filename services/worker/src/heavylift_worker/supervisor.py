@@ -67,8 +67,7 @@ class Supervisor(threading.Thread):
         self._store = Store.from_settings(bench.settings)
         self._drain_deadline: float | None = None
         self._give_up_at: float | None = None
-        self._published_types = False
-        self._said_hello = 0.0
+        self._said_hello: float | None = None
         self._away_since: float | None = None
         self._oom_kills = _oom_kills()
         self._wake_read, self._wake_write = os.pipe()
@@ -233,10 +232,9 @@ class Supervisor(threading.Thread):
             shutil.rmtree(self._bench.workdir(claim.token), ignore_errors=True)
 
     def _introduce(self) -> None:
-        if not self._published_types:
+        if self._said_hello is None or time.monotonic() - self._said_hello >= HEARTBEAT_SECONDS:
+            # Again and again, so that a Redis that came back empty learns of them.
             self._store.run(ops.publish_types(self._store.keys, [each.info() for each in self.registry.types.values()]))
-            self._published_types = True
-        if time.monotonic() - self._said_hello >= HEARTBEAT_SECONDS or not self._said_hello:
             self._tell_flower("heartbeat")
             self._said_hello = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""The job types that workers publish."""
+"""The job types that workers publish, and the queues they have."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from collections.abc import Sequence
 
 from heavylift.constants import Keys
 from heavylift.model import JobTypeInfo
-from heavylift.operations.replies import to_mapping
+from heavylift.operations.replies import to_list, to_mapping, to_text
 from heavylift.store import Call, Reply
 
 
 def publish_types(keys: Keys, infos: Sequence[JobTypeInfo]) -> Call[None]:
     """Publish job types, replacing what was published under the same names."""
     pairs = [part for info in infos for part in (info.type, info.model_dump_json())]
-    return Call([("HSET", keys.types, *pairs)], lambda _: None)
+    queues = {info.queue for info in infos}
+    return Call([("SADD", keys.queues, *queues), ("HSET", keys.types, *pairs)], lambda _: None)
+
+
+def read_queues(keys: Keys) -> Call[frozenset[str]]:
+    """Return the names of all queues that a published job type ever had."""
+    return Call([("SMEMBERS", keys.queues)], lambda replies: frozenset(map(to_text, to_list(replies[0]))))
 
 
 def read_types(keys: Keys) -> Call[dict[str, JobTypeInfo]]:

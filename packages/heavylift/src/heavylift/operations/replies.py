@@ -56,7 +56,7 @@ def to_mapping(reply: Reply) -> dict[str, bytes]:
 
 def to_list(reply: Reply) -> list[Reply]:
     """Return the reply as the list it must be."""
-    if not isinstance(reply, list | tuple):
+    if not isinstance(reply, list | tuple | set):
         raise TypeError(f"Redis sent {type(reply).__name__} where a list was expected")
     return list(reply)
 
