@@ -6,7 +6,9 @@ Call repeated: NOSCRIPT means that nothing ran.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -34,6 +36,9 @@ UNAVAILABLE = (
     exceptions.MasterDownError,
 )
 """What ends by itself or by an operator's hand: the caller tries again later."""
+
+_REFUSED = re.compile(r"(?:^|[ -])(?:OOM|MISCONF|NOREPLICAS|READONLY|BUSY|MASTERDOWN) ")
+"""The same in words: redis-py has no class for some, and Redis 6 wraps what a script meets in its own error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +70,12 @@ class Store:
 
     def run(self, call: Call[T]) -> T:
         """Run one Call. Raises StoreUnavailable when Redis cannot answer or refuses writes."""
-        try:
+        with _translated():
             try:
                 return call.parse(self._send(call))
             except exceptions.NoScriptError:
                 self.redis.script_load(_source(call))
                 return call.parse(self._send(call))
-        except UNAVAILABLE as error:
-            raise StoreUnavailable(str(error)) from error
 
     def _send(self, call: Call[T]) -> list[Reply]:
         if len(call.commands) == 1:
@@ -107,14 +110,12 @@ class AsyncStore:
 
     async def run(self, call: Call[T]) -> T:
         """Run one Call. Raises StoreUnavailable when Redis cannot answer or refuses writes."""
-        try:
+        with _translated():
             try:
                 return call.parse(await self._send(call))
             except exceptions.NoScriptError:
                 await self.redis.script_load(_source(call))
                 return call.parse(await self._send(call))
-        except UNAVAILABLE as error:
-            raise StoreUnavailable(str(error)) from error
 
     async def _send(self, call: Call[T]) -> list[Reply]:
         if len(call.commands) == 1:
@@ -132,6 +133,18 @@ class AsyncStore:
 def connection_pool(settings: Settings) -> redis.ConnectionPool:
     """Return a pool of sync connections with the settings' address, credentials and time limits."""
     return redis.ConnectionPool.from_url(settings.redis_url, **_connection_options(settings))
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except UNAVAILABLE as error:
+        raise StoreUnavailable(str(error)) from error
+    except exceptions.ResponseError as error:
+        if _REFUSED.search(str(error)):
+            raise StoreUnavailable(str(error)) from error
+        raise
 
 
 def _source(call: Call[T]) -> str:

@@ -3,32 +3,47 @@
 --       attempts and retention (ms) of adopted jobs
 -- Returns a list, one entry a job: {uuid, token, message, type, input, attempt, alone}. `input` is false for an adopted
 -- message of a stock producer, whose arguments are in the message.
--- A job that was lost twice is taken only by a worker that holds nothing, alone.
+-- A job that was lost twice is taken only by a worker that holds nothing, alone: that worker claims no more meanwhile.
 local boot, claim, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local slots, busy, skips = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local OWN = '^{"headers":{"heavylift":"[%w_.]+%-([%x%-]+)"'
 local SUSPECT_LOSSES = 2
 
 if redis.call('EXISTS', unpack(KEYS, 2)) == 0 then return {} end
-for _, index in ipairs({'queued', 'running', 'expired', 'failed', 'kept'}) do redis.call('ZCARD', base .. index) end
-redis.call('HLEN', base .. 'leases')
-redis.call('HLEN', base .. 'beats')
+check({'queued', 'running', 'expired', 'kept'})
+check_leases()
+redis.call('LLEN', base .. 'unreadable')
 
--- Returns the uuid of a message, made a record if a stock producer sent it; nil if nothing can be made of it.
-local function adopt(message, step)
-  local readable, content = pcall(cjson.decode, message)
-  local headers = readable and type(content) == 'table' and content.headers
-  if type(headers) ~= 'table' or type(headers.id) ~= 'string' or type(headers.task) ~= 'string' then
+local function is(key, kind)
+  local found = redis.call('TYPE', key).ok
+  return found == kind or found == 'none'
+end
+
+-- Makes a record of a stock producer's message, unless it has one (it was claimed and returned, or was sent twice).
+local function adopt(uuid, task, step)
+  if redis.call('EXISTS', record(uuid)) == 1 then return end
+  redis.call('HSET', record(uuid), 'status', 'queued', 'type', task, 'max', ARGV[7], 'priority', step,
+    'created', number(now), 'retain', ARGV[8], 'adopted', 1)
+  redis.call('ZADD', base .. 'queued', score('queued', step, now), uuid)
+  event(uuid, 'queued', ',"reason":"adopted from a Celery producer"')
+end
+
+-- Returns the uuid a message is about. nil: nothing can be made of it, and it was put aside for a person to look at,
+-- since at the end of its list it would stop the queue.
+local function read(message, step)
+  local uuid, task = string.match(message, OWN), nil
+  if not uuid then
+    local readable, content = pcall(cjson.decode, message)
+    local headers = readable and type(content) == 'table' and content.headers
+    if type(headers) == 'table' and type(headers.task) == 'string' and type(headers.id) == 'string' then
+      uuid, task = headers.id, headers.task
+    end
+  end
+  if not uuid or not is(record(uuid), 'hash') or not is(base .. 'events:' .. uuid, 'list') then
     redis.call('LPUSH', base .. 'unreadable', message)
     return nil
   end
-  local uuid = headers.id
-  if redis.call('EXISTS', record(uuid)) == 0 then
-    redis.call('HSET', record(uuid), 'status', 'queued', 'type', headers.task, 'max', ARGV[7], 'priority', step,
-      'created', number(now), 'retain', ARGV[8], 'adopted', 1)
-    redis.call('ZADD', base .. 'queued', score('queued', step, now), uuid)
-    event(uuid, 'queued', ',"reason":"adopted from a Celery producer"')
-  end
+  if task then adopt(uuid, task, step) end
   return uuid
 end
 
@@ -39,8 +54,8 @@ for i = 2, #KEYS do
   while #taken < slots and skips > 0 and not alone do
     local message = redis.call('RPOP', KEYS[i])
     if not message then break end
-    local uuid = string.match(message, OWN) or adopt(message, step)
-    local job = uuid and redis.call('HMGET', record(uuid), 'status', 'type', 'input', 'attempts', 'max', 'expires', 'losses', 'adopted')
+    local uuid = read(message, step)
+    local job = uuid and redis.call('HMGET', record(uuid), 'status', 'type', 'input', 'attempts', 'max', 'expires', 'losses')
     if not job or job[1] ~= 'queued' then -- cancelled while it waited, or a second message of one job
       skips = skips - 1
     elseif job[6] and tonumber(job[6]) <= now then
@@ -65,5 +80,5 @@ for i = 2, #KEYS do
     end
   end
 end
-if not alone and redis.call('EXISTS', unpack(KEYS, 2)) == 1 then wake() end
+if redis.call('EXISTS', unpack(KEYS, 2)) == 1 then wake() end
 return taken

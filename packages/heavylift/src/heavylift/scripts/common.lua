@@ -34,6 +34,19 @@ local function waiting() -- messages in all lists, stale ones included
   return total
 end
 
+-- Reads every key that is to be written: one of a foreign type ends the script here, where nothing is written yet.
+local function check(indexes, uuid)
+  waiting()
+  redis.call('LLEN', base .. 'wake')
+  for _, index in ipairs(indexes) do redis.call('ZCARD', base .. index) end
+  if uuid then redis.call('LLEN', base .. 'events:' .. uuid) end
+end
+
+local function check_leases()
+  redis.call('HLEN', base .. 'leases')
+  redis.call('HLEN', base .. 'beats')
+end
+
 local function score(status, step, created)
   if status == 'queued' then return number(step * BAND + created) end
   return created
@@ -76,11 +89,12 @@ local function lose(uuid, extra, failure)
   redis.call('HINCRBY', record(uuid), 'losses', 1)
   local facts = redis.call('HMGET', record(uuid), 'attempts', 'max', 'cancel')
   if facts[3] then
+    redis.call('HDEL', record(uuid), 'message')
     conclude(uuid, 'running', 'cancelled', extra, {})
     return 'cancelled'
   end
   if tonumber(facts[1]) >= tonumber(facts[2]) then
-    conclude(uuid, 'running', 'failed', extra, {'error', failure})
+    conclude(uuid, 'running', 'failed', extra, failure ~= '' and {'error', failure} or {})
     return 'failed'
   end
   requeue(uuid, 'running', 'lost', extra)

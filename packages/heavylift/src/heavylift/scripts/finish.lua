@@ -14,10 +14,8 @@ local facts = redis.call('HMGET', record(uuid), 'status', 'ended', 'attempts', '
 if redis.call('HGET', base .. 'leases', uuid) ~= token then
   return {facts[2] == token and 2 or 0, facts[1] or ''}
 end
-waiting()
-for _, index in ipairs({'running', 'queued', 'scheduled', 'due', 'kept', 'succeeded', 'failed', 'cancelled'}) do
-  redis.call('ZCARD', base .. index)
-end
+check({'running', 'queued', 'scheduled', 'due', 'kept', 'succeeded', 'failed', 'cancelled'}, uuid)
+check_leases()
 
 drop_lease(uuid)
 local undecided = outcome == 'retrying' or outcome == 'released'
@@ -36,6 +34,7 @@ elseif outcome == 'retrying' or outcome == 'released' then
     requeue(uuid, 'running', 'released', extra)
     status = 'queued'
   else
+    redis.call('HDEL', record(uuid), 'progress')
     move(uuid, 'running', 'scheduled', facts[6], facts[7])
     redis.call('HSET', record(uuid), 'status', 'scheduled')
     if failure ~= '' then redis.call('HSET', record(uuid), 'error', failure) end

@@ -1,5 +1,6 @@
 -- Removes finished jobs whose retention is over. ARGV: uuids. A job that is not finished, or was replayed, is left alone.
 -- Returns how many were removed.
+check({'kept', 'succeeded', 'failed', 'cancelled', 'expired'})
 local gone = 0
 for _, uuid in ipairs(ARGV) do
   local over = redis.call('ZSCORE', base .. 'kept', uuid)

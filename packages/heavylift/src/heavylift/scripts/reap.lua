@@ -1,8 +1,12 @@
 -- Takes back leases that the reaper saw unrenewed for the lease period. ARGV: uuid, token, beats triples, as it saw them.
 -- Returns one state a triple: the job's new state, or '' where the lease was renewed or ended meanwhile.
 local FAILURE = '{"type":"lost","message":"Its worker was lost on every attempt."}'
-waiting()
-for _, index in ipairs({'running', 'queued', 'failed', 'cancelled', 'kept'}) do redis.call('ZCARD', base .. index) end
+check({'running', 'queued', 'failed', 'cancelled', 'kept'})
+check_leases()
+for i = 1, #ARGV, 3 do
+  redis.call('HLEN', record(ARGV[i]))
+  redis.call('LLEN', base .. 'events:' .. ARGV[i])
+end
 local states = {}
 for i = 1, #ARGV, 3 do
   local uuid = ARGV[i]

@@ -1,8 +1,11 @@
 -- Queues scheduled jobs whose time has come by Redis's clock. ARGV: most jobs to release.
 -- Returns {released, ms until the next is due or -1}.
-waiting()
-for _, index in ipairs({'scheduled', 'queued', 'expired', 'kept'}) do redis.call('ZCARD', base .. index) end
+check({'scheduled', 'queued', 'expired', 'kept'})
 local due = redis.call('ZRANGEBYSCORE', base .. 'due', '-inf', number(now), 'LIMIT', 0, ARGV[1])
+for _, uuid in ipairs(due) do
+  redis.call('HLEN', record(uuid))
+  redis.call('LLEN', base .. 'events:' .. uuid)
+end
 for _, uuid in ipairs(due) do
   redis.call('ZREM', base .. 'due', uuid)
   local facts = redis.call('HMGET', record(uuid), 'status', 'priority', 'created', 'message', 'expires')

@@ -1,6 +1,7 @@
 -- Renews leases by token. ARGV: uuid, token pairs.
 -- Returns one number a pair: 0 renewed, 1 renewed and asked to stop, 2 lost (nothing written), 3 this token has ended the
 -- attempt itself (nothing written).
+check_leases()
 redis.call('HDEL', base .. 'beats', '') -- no such field: a first write that Redis does not refuse when it is full
 local states = {}
 for i = 1, #ARGV, 2 do

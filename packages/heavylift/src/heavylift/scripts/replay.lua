@@ -3,7 +3,7 @@
 local uuid = ARGV[1]
 local facts = redis.call('HMGET', record(uuid), 'status', 'message')
 if facts[1] ~= 'failed' or not facts[2] then return facts[1] end
-waiting()
+check({'kept', 'failed', 'queued'}, uuid)
 redis.call('ZREM', base .. 'kept', uuid)
 redis.call('HDEL', record(uuid), 'attempts', 'losses', 'error', 'finished', 'cancel', 'expires', 'ended', 'progress')
 requeue(uuid, 'failed', 'queued', ARGV[2])

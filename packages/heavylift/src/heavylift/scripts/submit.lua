@@ -5,12 +5,15 @@
 local FIELDS = 10
 local count = (#ARGV - 1) / FIELDS
 local bound = tonumber(ARGV[1])
-waiting() -- a list of a foreign type is refused here, before anything is written
+check({'queued', 'scheduled', 'due'})
+local fresh = count
+for i = 0, count - 1 do
+  local uuid = ARGV[2 + i * FIELDS]
+  fresh = fresh - redis.call('HEXISTS', record(uuid), 'status')
+  redis.call('LLEN', base .. 'events:' .. uuid)
+end
 local queued = redis.call('ZCARD', base .. 'queued')
-redis.call('ZCARD', base .. 'scheduled')
-redis.call('ZCARD', base .. 'due')
-redis.call('LLEN', base .. 'wake')
-if bound > 0 and queued + count > bound then return {0, queued} end
+if bound > 0 and fresh > 0 and queued + fresh > bound then return {0, queued} end
 
 local flags = {1}
 local woken = false
