@@ -9,6 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from heavylift.artifacts import ArtifactStore
 from heavylift_api.auth import ApiKeys
 from heavylift_api.handlers import add_handlers
 from heavylift_api.metrics import RequestMetrics, create_request_series
@@ -22,11 +23,16 @@ ROUTERS = (jobs.router, artifacts.router, uploads.router, job_types.router, heal
 
 
 def create_app(settings: ApiSettings, *, keys: ApiKeys) -> FastAPI:
-    """Return the application. It connects to Redis with the first request, and works again whenever Redis does."""
+    """Return the application. It connects to Redis with the first request, and works again whenever Redis does.
+
+    Raises ConfigurationError.
+    """
+
+    artifacts = ArtifactStore.from_url(settings.artifacts_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with running_services(settings) as services:
+        async with running_services(settings, artifacts) as services:
             app.state.services = services
             yield
 

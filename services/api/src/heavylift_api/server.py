@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import socket
@@ -12,11 +13,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from heavylift.errors import ConfigurationError
+from heavylift.logs import configure
 from heavylift.settings import load
-from heavylift_api import logs
 from heavylift_api.app import create_app
 from heavylift_api.auth import check_exposure
 from heavylift_api.settings import ApiSettings
+from heavylift_api.startup import check_redis
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers keep idle connections (60 s), so that they never use one that was just closed."""
@@ -27,6 +29,9 @@ USAGE_ERROR = 2
 BACKLOG = 2048
 """Connections that wait to be accepted: what the event loop leaves for one turn during a burst."""
 
+QUIET = {"uvicorn.error": "WARNING"}
+"""It repeats what the `listening` event says, with the address it was given instead of the real one."""
+
 log = structlog.get_logger()
 
 
@@ -34,9 +39,10 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
     try:
         settings = load(ApiSettings)
-        logs.configure(settings.log_level)
+        configure(settings, quiet=QUIET)
         keys = settings.keys()
         check_exposure(settings.host, keys)
+        check_redis(settings)
         app = create_app(settings, keys=keys)
         listener = listen(settings.host, settings.port)
     except ConfigurationError as error:
@@ -48,7 +54,8 @@ def main() -> int:
     with listener:
         log.info("listening", url=_url(listener), api_keys=len(keys))
         server = ApiServer(server_config(app, settings))
-        server.run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
+            server.run(sockets=[listener])
     return 0 if server.started else 1
 
 

@@ -39,13 +39,12 @@ class Services:
 
 
 @asynccontextmanager
-async def running_services(settings: ApiSettings) -> AsyncGenerator[Services]:
+async def running_services(settings: ApiSettings, artifacts: ArtifactStore) -> AsyncGenerator[Services]:
     """Put the services together, and take them down again."""
     connections = AsyncStore.from_settings(settings)
     store = BoundedStore(connections, timeout=settings.answer_timeout)
     types = JobTypes(store)
     jobs = Jobs(store)
-    artifacts = ArtifactStore.from_url(settings.artifacts_url)
     submissions = Submissions(types, Submitter(store, bound=settings.max_waiting))
     hub = Hub(connections)
     hub.start()

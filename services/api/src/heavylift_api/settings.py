@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import ByteSize, Field, field_validator
 
-from heavylift.settings import Settings
+from heavylift.settings import Duration, Settings
 from heavylift_api.auth import ApiKeys
-
-
-class LogLevel(StrEnum):
-    """How much is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 class ApiSettings(Settings):
@@ -39,13 +29,13 @@ class ApiSettings(Settings):
     max_body_size: ByteSize = ByteSize(1024**2)
     """Largest JSON body. An input above a megabyte belongs into an artifact: the record lives in Redis's memory."""
 
-    body_timeout: timedelta = timedelta(seconds=10)
+    body_timeout: Duration = timedelta(seconds=10)
     """How long a JSON body may take to arrive."""
 
     max_upload_size: ByteSize = ByteSize(8 * 1024**3)
     """Largest file of `POST /upload`, such as `8GiB`. It is streamed: this guards the storage, not the API's memory."""
 
-    upload_idle_timeout: timedelta = timedelta(seconds=30)
+    upload_idle_timeout: Duration = timedelta(seconds=30)
     """How long an upload may send nothing before it is dropped."""
 
     max_uploads: int = Field(default=32, ge=1)
@@ -57,14 +47,11 @@ class ApiSettings(Settings):
     max_waiting: int = Field(default=100_000, ge=0)
     """Waiting jobs a queue may hold before submits get 503; 0 for no bound. 2.5 KB of Redis's memory each."""
 
-    answer_timeout: timedelta = timedelta(seconds=2.5)
+    answer_timeout: Duration = timedelta(seconds=2.5)
     """How long Redis may take for one request, connecting included, before the client gets 503."""
 
-    shutdown_grace: timedelta = timedelta(seconds=20)
+    shutdown_grace: Duration = timedelta(seconds=20)
     """How long requests may go on after SIGTERM; below Kubernetes' 30 s, which the preStop wait also needs."""
-
-    log_level: LogLevel = LogLevel.INFO
-    """Least severe level to log."""
 
     @field_validator("api_keys")
     @classmethod
