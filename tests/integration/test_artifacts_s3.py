@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from heavylift.artifact_content import PIECE
 from heavylift.artifacts import PART, ArtifactStore
 from heavylift.errors import ArtifactNotFound, ArtifactStorageUnavailable, ConfigurationError
-
 from tests.fixtures_redis import free_port
 from tests.fixtures_s3 import Bucket
 from tests.unit.heavylift.test_artifacts import KEY, MEMORY, chunks, content, output_of, read, script

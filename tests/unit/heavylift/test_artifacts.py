@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from heavylift.artifact_content import PIECE
 from heavylift.artifacts import PART, ArtifactStore, check_name, job_key
 from heavylift.errors import (
@@ -23,7 +24,6 @@ from heavylift.errors import (
     ConfigurationError,
     InvalidArtifactName,
 )
-
 from tests.waiting import wait_until
 
 KEY = "jobs/video-1/input/clip.mp4"
