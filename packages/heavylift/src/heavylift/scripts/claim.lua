@@ -63,7 +63,7 @@ for i = 2, #KEYS do
       skips = skips - 1
     elseif tonumber(job[7] or 0) >= SUSPECT_LOSSES and busy + #taken > 0 then
       redis.call('RPUSH', KEYS[i], message)
-      return taken -- no token: this worker looks again when a job ends, an idle one within its look interval
+      return taken -- no token: the next job that ends pushes one, and an idle worker looks within its look interval
     else
       alone = tonumber(job[7] or 0) >= SUSPECT_LOSSES
       local attempt = tonumber(job[4] or 0) + 1

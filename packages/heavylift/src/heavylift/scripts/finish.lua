@@ -55,5 +55,6 @@ else
   conclude(uuid, 'running', outcome, extra, fields)
 end
 redis.call('HSET', record(uuid), 'ended', token)
+if waiting() > 0 then wake() end -- for one, a job that was lost twice may have waited for a worker that holds nothing
 if ARGV[9] ~= '' then redis.call('PUBLISH', ARGV[9], ARGV[10]) end
 return {1, status}
