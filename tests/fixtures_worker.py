@@ -1,7 +1,7 @@
 """Worker processes for tests, and the side of those who submit and watch jobs.
 
-`worker` is shared by all tests that do it no harm: two slots, on a Redis of its own. `start_worker` starts others, on the
-`redis_server` of a test that breaks things.
+`worker` is shared by all tests that do it no harm: two slots, on a Redis of its own. `start_worker` starts others, on
+the `redis_server` of a test that breaks things.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from heavylift import operations as ops
 from heavylift.ids import JobId, new_job_id
 from heavylift.model import TERMINAL, Job, JobTypeInfo
 from heavylift.settings import Settings
 from heavylift.store import Store
-
 from tests.fixtures_redis import RedisServer
 from tests.waiting import wait_until
 
@@ -46,7 +46,7 @@ class Jobs:
     def submit(self, name: str, /, **fields: object) -> JobId:
         return self.submit_many(name, [fields])[0]
 
-    def submit_many(self, name: str, inputs: list[dict[str, object]]) -> list[JobId]:
+    def submit_many(self, name: str, inputs: Sequence[Mapping[str, object]]) -> list[JobId]:
         info = self.infos[f"sample.{name}"]
         items = [
             ops.Submission(new_job_id(info.queue), info, json.dumps(each, default=str).encode()) for each in inputs
@@ -66,7 +66,13 @@ class Jobs:
         return self.job(job_id)
 
     def ended(self, job_id: JobId, timeout: float = 10) -> Job:
-        wait_until(lambda: self.status(job_id) in TERMINAL, timeout, what=f"the end of {job_id}")
+        """Wait for its end, and queue its retries meanwhile, as the controller does."""
+
+        def reached() -> bool:
+            self.store.run(ops.release_due(self.store.keys, job_id.queue))
+            return self.status(job_id) in TERMINAL
+
+        wait_until(reached, timeout, what=f"the end of {job_id}")
         return self.job(job_id)
 
     def run(self, name: str, /, timeout: float = 10, **fields: object) -> Job:

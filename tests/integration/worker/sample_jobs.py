@@ -1,5 +1,7 @@
 """Job types for the worker's tests: each does one thing that jobs do, well or badly."""
 
+# ruff: noqa: A002 - a job's second parameter is called input
+
 from __future__ import annotations
 
 import asyncio
@@ -15,8 +17,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from heavylift import JobCancelled, JobContext, JobFailed, JobRetry, RetryPolicy, SoftTimeLimitExceeded, job
 from pydantic import BaseModel, Field
+
+from heavylift import JobCancelled, JobContext, JobFailed, JobRetry, RetryPolicy, SoftTimeLimitExceeded, job
 
 AT_ONCE = RetryPolicy(max_attempts=3, backoff=timedelta(milliseconds=50))
 SLEEP = "import time; time.sleep(60)"
@@ -154,7 +157,7 @@ def fail(ctx: JobContext, input: Failure) -> Number:
     ctx.artifact("half.txt", b"half")
     if ctx.attempt <= input.times:
         _raise(input.how)
-    return "no number" if input.how == "wrong_output" else Number(value=ctx.attempt)  # ty: ignore[invalid-return-type]
+    return "no number" if input.how == "wrong_output" else Number(value=ctx.attempt)  # ty: ignore[invalid-explicit-return]
 
 
 @job("sample.picky", queue="sample", retry=AT_ONCE, retry_on=(OSError,))

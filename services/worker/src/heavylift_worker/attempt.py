@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -80,6 +80,8 @@ class Bench:
 _bench: Bench | None = None
 _attempt: Attempt | None = None
 """What signals are about. A signal's handler is given nothing else, hence the module's variable."""
+_home = Path()
+"""The worker's working directory."""
 
 
 def prepare(bench: Bench) -> None:
@@ -90,18 +92,24 @@ def prepare(bench: Bench) -> None:
 
 def begin_child() -> None:
     """Make a fresh child process ready: a group of its own to be killed with, and orphans adopted."""
+    global _home  # noqa: PLW0603
     os.setpgid(0, 0)
     adopt_orphans()
+    _home = Path.cwd()
+    signal.signal(signal.SIGUSR2, _on_stop)  # a stop may come before the first attempt listens
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the parent's handler is about the parent's children
     # The pool's children are daemonic, which forbids children of their own: DataLoader workers, multiprocessing pools.
-    multiprocessing.process.current_process()._config["daemon"] = False  # ty: ignore[missing-attribute]
+    config = multiprocessing.process.current_process()._config  # ty: ignore[missing-attribute]
+    config["daemon"] = False
+    # And their key is of billiard's own type, which the standard library cannot hand to a spawned process.
+    config["authkey"] = multiprocessing.process.AuthenticationString(config["authkey"])  # ty: ignore[missing-attribute]
 
 
 def run_attempt(assignment: Assignment) -> None:
     """Run one attempt to its end in the store. What goes wrong in it is written there, not raised."""
     global _attempt  # noqa: PLW0603
     assert _bench is not None, "prepare() comes before the pool's first fork"
-    _listen()
+    _forget_last_job()
     _attempt = Attempt(assignment, _bench)
     try:
         _attempt.run()
@@ -109,11 +117,12 @@ def run_attempt(assignment: Assignment) -> None:
         _attempt = None
 
 
-@cache
-def _listen() -> None:
-    # Not in begin_child(): billiard takes SIGUSR1 for itself after the initializer has run.
+def _forget_last_job() -> None:
+    # A job's code may have changed them; and billiard takes SIGUSR1 for itself after begin_child().
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGUSR1, _on_soft_limit)
     signal.signal(signal.SIGUSR2, _on_stop)
+    os.chdir(_home)
 
 
 class Attempt:

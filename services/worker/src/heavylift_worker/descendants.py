@@ -12,6 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -32,7 +33,18 @@ def end_leftovers() -> int:
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
             ended += 1
+    if ended:
+        _forget_fork_server()
     return ended
+
+
+def _forget_fork_server() -> None:
+    # Multiprocessing would wait for its server, find that it is no child any more, and raise (CPython 3.11-3.14).
+    server: Any = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
+    if server is not None and server._forkserver_pid is not None:
+        with suppress(OSError):
+            os.close(server._forkserver_alive_fd)
+        server._forkserver_address = server._forkserver_alive_fd = server._forkserver_pid = None
 
 
 def _has_children() -> bool:

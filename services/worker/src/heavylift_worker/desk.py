@@ -39,6 +39,8 @@ class Held:
     """How the parent ends the attempt; the supervisor writes it."""
     ended: bool = False
     """The store knows the end; only the child's own word is awaited."""
+    gone: bool = False
+    """The child is dead: no word of its own will come."""
 
 
 @dataclass
@@ -62,8 +64,9 @@ class Desk:
             return max(0, self.slots - len(self._held))
 
     def held(self) -> int:
-        """Return how many jobs the worker holds."""
-        return len(self._held)
+        """Return how many jobs the worker holds whose child lives, or is to come."""
+        with self._lock:
+            return sum(not held.gone for held in self._held.values())
 
     def reserve_numbers(self, count: int) -> int:
         """Return the first of `count` claim numbers that were never used before."""
@@ -94,6 +97,13 @@ class Desk:
             held.pid = pid
             held.started_at = time.monotonic()
             return True
+
+    def lose(self, job_id: str, token: str, ending: Ending) -> None:
+        """Note that the child is dead, and how its attempt ends unless that was decided before."""
+        with self._lock:
+            if held := self._of(job_id, token):
+                held.gone, held.pid = True, None
+                held.ending = held.ending or ending
 
     def leave(self, job_id: str, token: str) -> Held | None:
         """Take the job off the desk: its attempt has ended and the store knows."""
@@ -155,11 +165,13 @@ class Desk:
 
 
 def kill_group(pid: int) -> None:
-    """Kill a child and every process of its group; nothing happens if all are gone."""
+    """Kill a child and every process of its group; nothing happens if all are gone.
+
+    Only the group: the child may be dead and waited for, and its number another's. No new process gets the number of a
+    group that has members.
+    """
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    with suppress(ProcessLookupError):  # it may not have made its group yet
-        os.kill(pid, signal.SIGKILL)
 
 
 def _signal(held: Held, number: signal.Signals) -> None:

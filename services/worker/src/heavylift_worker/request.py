@@ -82,7 +82,7 @@ class JobRequest:
             ending = self.supervisor.loss(
                 sentence, signal=_number(_SIGNAL, sentence), code=_number(_EXIT_CODE, sentence)
             )
-        self.desk.end(self.id, self.claim.token, ending)
+        self.desk.lose(self.id, self.claim.token, ending)
         self.supervisor.wake()
 
 

@@ -222,7 +222,7 @@ class Supervisor(threading.Thread):
             logger.info(
                 "attempt_ended_by_worker", job=str(claim.id), outcome=ending.outcome.value, status=finished.status
             )
-            if finished.first or not finished.written:
+            if finished.first or not finished.written or each.gone:
                 self._kill(claim)
             else:  # the child was quicker; it is free in a moment
                 self.desk.settle(str(claim.id), claim.token)

@@ -81,6 +81,8 @@ class Controller(WorkController):
         """End the pool. Its children are idle, and killed at once: the pool itself would ask them for 1.5 s."""
         for process in self.pool._pool._pool if self.pool._pool else ():
             kill_group(process.pid)
+            with suppress(ProcessLookupError):  # it may have no group of its own yet
+                os.kill(process.pid, signal.SIGKILL)
             process.join()
         super().terminate(in_sighandler)
 
