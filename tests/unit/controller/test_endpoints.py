@@ -6,11 +6,11 @@ import urllib.error
 import urllib.request
 
 import pytest
+from structlog.testing import capture_logs
+
 from heavylift.errors import ConfigurationError
 from heavylift_controller.endpoints import application, serve
 from heavylift_controller.loop import Loop
-from structlog.testing import capture_logs
-
 from tests.waiting import wait_until
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from heavylift.operations import Lease
-from heavylift_controller.lease_watch import LeaseWatch, Look
 from hypothesis import given
 from hypothesis import strategies as st
+
+from heavylift.operations import Lease
+from heavylift_controller.lease_watch import LeaseWatch, Look
 
 A = Lease("a", "boot:1", 5)
 B = Lease("b", "boot:2", 9)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import threading
 
-from heavylift.errors import StoreUnavailable
-from heavylift_controller.loop import Loop
 from structlog.testing import capture_logs
 
+from heavylift.errors import StoreUnavailable
+from heavylift_controller.loop import Loop
 from tests.waiting import wait_until
 
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+
 from heavylift.errors import StoreUnavailable
 from heavylift_controller.observer import Observer, QueueStateCollector
 from heavylift_controller.queues import Queues
-
 from tests.fixtures_redis import RedisServer
 from tests.integration.controller.actors import Board
 

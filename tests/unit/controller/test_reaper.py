@@ -3,11 +3,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from heavylift.settings import Settings
 from heavylift.store import Store
 from heavylift_controller.queues import Queues
 from heavylift_controller.reaper import Reaper
-
 from tests.integration.controller.actors import Board
 
 

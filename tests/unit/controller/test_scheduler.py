@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from heavylift.operations import Outcome
 from heavylift_controller.queues import Queues
 from heavylift_controller.scheduler import BATCH, Scheduler
-
 from tests.integration.controller.actors import Board
 from tests.waiting import wait_until
 

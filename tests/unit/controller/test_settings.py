@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 from heavylift.errors import ConfigurationError
 from heavylift.settings import load
 from heavylift_controller.settings import ControllerSettings
