@@ -118,3 +118,17 @@ async def test_the_awaiting_door_reads_the_same(bench: Bench, redis_url: str) ->
         bench.finish(claim)
     finally:
         await store.aclose()
+
+
+def test_published_types_are_read_back_and_replaced_by_name(bench: Bench) -> None:
+    info = bench.submission().info
+    other = info.model_copy(update={"type": "audio.mix", "queue": "audio"})
+    bench.run(ops.publish_types(bench.keys, [info, other]))
+    bench.run(ops.publish_types(bench.keys, [info.model_copy(update={"description": "new"})]))
+    bench.run(ops.publish_types(bench.keys, []))
+
+    types = bench.run(ops.read_types(bench.keys))
+
+    assert list(types) == ["audio.mix", "video.transcode"]
+    assert types["video.transcode"].description == "new"
+    assert bench.run(ops.read_queues(bench.keys)) == {"audio", QUEUE}

@@ -14,6 +14,8 @@ def publish_types(keys: Keys, infos: Sequence[JobTypeInfo]) -> Call[None]:
     """Publish job types, replacing what was published under the same names."""
     pairs = [part for info in infos for part in (info.type, info.model_dump_json())]
     queues = {info.queue for info in infos}
+    if not infos:
+        return Call([], lambda _: None)
     return Call([("SADD", keys.queues, *queues), ("HSET", keys.types, *pairs)], lambda _: None)
 
 

@@ -1,0 +1,115 @@
+"""The decorator that makes a function a job type. What runs it is tested with the worker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from pydantic import BaseModel, Field
+
+from heavylift import JobContext, JobType, RetryPolicy, job
+from heavylift.errors import ConfigurationError
+from heavylift.model import JobTypeInfo
+
+
+class Greeting(BaseModel):
+    name: str = Field(min_length=1)
+
+
+class Answer(BaseModel):
+    text: str
+
+
+def hello(ctx: JobContext, input: Greeting) -> Answer:  # noqa: A002 - job code calls it so
+    """Say hello."""
+    return Answer(text=f"Hello {input.name}")
+
+
+def without_output(ctx: JobContext, input: Greeting) -> None:  # noqa: A002
+    return None
+
+
+async def in_its_time(ctx: JobContext, input: Greeting) -> Answer:  # noqa: A002
+    return Answer(text=input.name)
+
+
+NO_CONTEXT = cast("JobContext", None)
+
+
+def test_a_job_type_publishes_what_the_api_needs_to_validate() -> None:
+    made = job(
+        "greet.hello",
+        queue="greetings",
+        retry=RetryPolicy(max_attempts=5),
+        soft_time_limit=timedelta(minutes=1),
+        time_limit=timedelta(minutes=2),
+        retention=timedelta(days=1),
+        file_field="name",
+    )(hello)
+
+    info = made.info()
+
+    assert isinstance(made, JobType)
+    assert (info.type, info.queue, info.description, info.file_field) == (
+        "greet.hello",
+        "greetings",
+        "Say hello.",
+        "name",
+    )
+    assert info.input_schema == Greeting.model_json_schema()
+    assert info.output_schema == Answer.model_json_schema()
+    assert (info.retry.max_attempts, info.soft_time_limit, info.time_limit) == (
+        5,
+        timedelta(minutes=1),
+        timedelta(minutes=2),
+    )
+    assert JobTypeInfo.model_validate_json(info.model_dump_json()) == info
+
+
+def test_the_function_can_still_be_called_by_a_test_of_its_own() -> None:
+    assert job("hello")(hello)(NO_CONTEXT, Greeting(name="Ada")) == Answer(text="Hello Ada")
+
+
+def test_a_job_without_output_publishes_null() -> None:
+    made = job("quiet")(without_output)
+
+    assert made.info().output_schema == {"type": "null"}
+    assert made.output_model is None
+
+
+def test_a_coroutine_function_is_known_as_one() -> None:
+    assert job("slow")(in_its_time).is_async
+    assert not job("fast")(hello).is_async
+
+
+def no_input(ctx: JobContext) -> None: ...
+
+
+def plain_input(ctx: JobContext, input: dict[str, Any]) -> None: ...  # noqa: A002
+
+
+def bare(ctx, input): ...  # noqa: A002
+
+
+def too_many(ctx: JobContext, input: Greeting, more: int) -> None: ...  # noqa: A002
+
+
+@pytest.mark.parametrize("function", [no_input, plain_input, bare, too_many])
+def test_a_function_of_another_shape_is_refused_with_the_right_one(function: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"`def wrong\(ctx: JobContext, input: YourModel\)`"):
+        job("some.wrong")(function)
+
+
+def test_an_output_that_is_no_model_is_refused() -> None:
+    def text(ctx: JobContext, input: Greeting) -> str:  # noqa: A002
+        return ""
+
+    with pytest.raises(ConfigurationError, match="return annotation"):
+        job("text")(cast("Any", text))
+
+
+@pytest.mark.parametrize("queue", ["Video", "video-long", "", "1st", "a b", "x" * 64, "video\n"])
+def test_a_queue_name_that_could_be_no_key_is_refused(queue: str) -> None:
+    with pytest.raises(ConfigurationError, match="queue"):
+        job("hello", queue=queue)(hello)
