@@ -4,10 +4,10 @@ Problem
 ├── 400 InvalidJson, InvalidMultipart
 ├── 401 Unauthorized            403 ForeignOrigin
 ├── 404 UnknownJob, UnknownArtifact
-├── 408 BodyTooSlow             409 AlreadyEnded
+├── 408 BodyTooSlow             409 AlreadyEnded, UploadInProgress
 ├── 413 BodyTooLarge            415 UnsupportedMediaType
 ├── 416 RangeNotSatisfiable
-├── 422 InvalidRequest, InvalidInput, UnknownJobType, TakesNoFile
+├── 422 InvalidRequest, InvalidInput, UnknownJobType, TakesNoFile, KeyReused
 ├── 500 InternalError
 └── 503 StoreGone, StorageGone, QueueBusy, TooManyStreams, TooManyUploads, NotReady
 """
@@ -132,6 +132,13 @@ class AlreadyEnded(Problem):
     status, slug, title = 409, "already-ended", "Job has ended"
 
 
+class UploadInProgress(Problem):
+    """An upload with this Idempotency-Key is under way; send the repetition when it has ended."""
+
+    status, slug, title = 409, "upload-in-progress", "Upload in progress"
+    headers: ClassVar = {"Retry-After": "5"}
+
+
 class BodyTooLarge(Problem):
     """The body is larger than this server takes."""
 
@@ -172,6 +179,12 @@ class TakesNoFile(Problem):
     """This job type takes no uploaded file; submit it with `POST /v1/jobs`."""
 
     status, slug, title = 422, "takes-no-file", "Job type takes no file"
+
+
+class KeyReused(Problem):
+    """This Idempotency-Key came with another request before; a new request needs a new key."""
+
+    status, slug, title = 422, "idempotency-key-reused", "Idempotency-Key reused"
 
 
 class InternalError(Problem):

@@ -84,10 +84,6 @@ class JobTypes:
         await self._refresh_if_old()
         return [published.info for published in self._types.values()]
 
-    async def queues(self) -> list[str]:
-        """Return the queues of all types. Raises StoreUnavailable."""
-        return sorted({info.queue for info in await self.all()})
-
     async def _refresh_if_old(self) -> None:
         age = self._age()
         if age > STALE:

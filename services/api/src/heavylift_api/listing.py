@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from heavylift.model import Job, JobStatus
-from heavylift.operations import cursor_of, list_jobs
+from heavylift.operations import cursor_of, list_jobs, read_queues
 from heavylift_api.errors import FieldError, InvalidRequest
-from heavylift_api.job_types import JobTypes
 from heavylift_api.store import BoundedStore
 from heavylift_api.views import JobPage, JobSummary
 
@@ -39,9 +38,8 @@ class JobFilter:
 class Listing:
     """Reads pages of jobs."""
 
-    def __init__(self, store: BoundedStore, types: JobTypes) -> None:
+    def __init__(self, store: BoundedStore) -> None:
         self._store = store
-        self._types = types
 
     async def page(self, wanted: JobFilter) -> JobPage:
         """Return a page. Raises InvalidRequest for a foreign cursor, StoreUnavailable.
@@ -50,7 +48,7 @@ class Listing:
         ends after MAX_SCANS reads.
         """
         before = decode_cursor(wanted.cursor)
-        queues = [wanted.queue] if wanted.queue else await self._types.queues()
+        queues = [wanted.queue] if wanted.queue else sorted(await self._store.run(read_queues(self._store.keys)))
         size = wanted.limit + 1 if wanted.type is None else MAX_LIMIT
         found: list[Job] = []
         for _ in range(MAX_SCANS):

@@ -39,6 +39,21 @@ def upload_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
+def idempotency_key() -> dict[str, Any]:
+    """Return the `openapi_extra` of a route that takes an Idempotency-Key."""
+    return {
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "maxLength": 257},
+                "description": "A request sent again with the same key, within 24 hours, makes no second job.",
+            }
+        ]
+    }
+
+
 def describe(app: FastAPI, *models: type[BaseModel]) -> None:
     """Let the app's document hold the problems, and the models that only `json_body` names."""
 

@@ -11,6 +11,7 @@ from heavylift.store import AsyncStore
 from heavylift_api.downloads import Downloads
 from heavylift_api.events import EventStreams
 from heavylift_api.hub import Hub
+from heavylift_api.idempotency import Idempotency
 from heavylift_api.job_types import JobTypes
 from heavylift_api.jobs import Jobs
 from heavylift_api.listing import Listing
@@ -45,7 +46,17 @@ async def running_services(settings: ApiSettings, artifacts: ArtifactStore) -> A
     store = BoundedStore(connections, timeout=settings.answer_timeout)
     types = JobTypes(store)
     jobs = Jobs(store)
-    submissions = Submissions(types, Submitter(store, bound=settings.max_waiting))
+    idempotency = Idempotency(store)
+    submissions = Submissions(types, Submitter(store, bound=settings.max_waiting), jobs, idempotency)
+    uploads = Uploads(
+        artifacts,
+        types,
+        submissions,
+        jobs,
+        idempotency,
+        limit=settings.max_upload_size,
+        bound=settings.max_uploads,
+    )
     hub = Hub(connections)
     hub.start()
     try:
@@ -54,20 +65,14 @@ async def running_services(settings: ApiSettings, artifacts: ArtifactStore) -> A
             types=types,
             submissions=submissions,
             jobs=jobs,
-            listing=Listing(store, types),
+            listing=Listing(store),
             streams=EventStreams(store, hub, bound=settings.max_event_streams),
             hub=hub,
-            uploads=Uploads(
-                artifacts,
-                types,
-                submissions,
-                jobs,
-                limit=settings.max_upload_size,
-                bound=settings.max_uploads,
-            ),
+            uploads=uploads,
             downloads=Downloads(artifacts, jobs),
             readiness=Readiness(store, artifacts, hub, patience=settings.answer_timeout),
         )
     finally:
+        await uploads.close()
         await hub.stop()
         await connections.aclose()

@@ -13,14 +13,16 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 
 from heavylift.errors import ArtifactStorageUnavailable, QueueFull, StoreUnavailable
 from heavylift.ids import JobId, created_ms, new_job_id
-from heavylift.model import Artifact, JobStatus, Priority
+from heavylift.model import Artifact, Job, JobStatus, Priority
 from heavylift.operations import Submission
 from heavylift_api import metrics
 from heavylift_api.errors import InvalidInput, InvalidRequest, Problem, QueueBusy, StorageGone, StoreGone
 from heavylift_api.handlers import field_errors
+from heavylift_api.idempotency import Idempotency, RequestKey
 from heavylift_api.job_types import JobTypes, PublishedType
+from heavylift_api.jobs import Jobs
 from heavylift_api.submitter import Submitter
-from heavylift_api.views import ArtifactView, Timings, job_urls
+from heavylift_api.views import ArtifactView, JobView, Timings, job_urls
 
 MAX_DELAY_SECONDS = 10 * 365 * 24 * 3600
 
@@ -68,21 +70,27 @@ class JobRequest(BaseModel):
 class Submissions:
     """Checks jobs and hands them to the store."""
 
-    def __init__(self, types: JobTypes, submitter: Submitter) -> None:
+    def __init__(self, types: JobTypes, submitter: Submitter, jobs: Jobs, idempotency: Idempotency) -> None:
         self._types = types
         self._submitter = submitter
+        self._jobs = jobs
+        self._idempotency = idempotency
 
-    async def submit(self, document: JsonValue) -> AcceptedJob:
-        """Accept the job a request describes.
+    async def submit(self, document: JsonValue, key: RequestKey | None = None) -> AcceptedJob:
+        """Accept the job a request describes; with a key, once.
 
-        Raises InvalidRequest, UnknownJobType, InvalidInput, QueueFull or StoreUnavailable.
+        Raises InvalidRequest, UnknownJobType, InvalidInput, KeyReused, QueueFull or StoreUnavailable.
         """
         with refusals_counted() as counted:
             request = _parse(document)
             published = await self._types.get(request.type)
             counted.type = request.type
             check_input(published, request.input)
-            return await self.accept(published, request)
+            job_id = None
+            if key is not None:
+                payload = orjson.dumps(["submit", document], option=orjson.OPT_SORT_KEYS)
+                job_id = await self._idempotency.job_id(key, payload, published.info)
+            return await self.accept(published, request, job_id=job_id)
 
     async def accept(
         self,
@@ -107,7 +115,14 @@ class Submissions:
         )
         submitted = await self._submitter.submit(submission)
         metrics.SUBMITS.labels(published.info.type, "accepted" if submitted.created else "repeated").inc()
+        if not submitted.created:
+            return as_accepted(await self._jobs.read(submission.id))
         return _as_accepted(submission, request.input)
+
+
+def as_accepted(job: Job) -> AcceptedJob:
+    """Return a job as the answer to a repeated submit: as it is now."""
+    return AcceptedJob(job.id, JobView.of(job).model_dump_json().encode())
 
 
 def check_input(published: PublishedType, value: JsonValue) -> None:

@@ -9,25 +9,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
+import orjson
 import structlog
 from pydantic import JsonValue
 
 from heavylift.artifacts import ArtifactStore, job_key
 from heavylift.errors import ArtifactStorageUnavailable, StoreUnavailable
 from heavylift.ids import JobId, new_job_id
-from heavylift.model import Artifact
+from heavylift.model import Artifact, Job
 from heavylift_api import metrics
 from heavylift_api.body import parse_json, too_large
-from heavylift_api.errors import FieldError, InvalidInput, InvalidRequest, TakesNoFile, TooManyUploads, UnknownJob
+from heavylift_api.errors import (
+    FieldError,
+    InvalidInput,
+    InvalidRequest,
+    KeyReused,
+    TakesNoFile,
+    TooManyUploads,
+    UnknownJob,
+)
+from heavylift_api.idempotency import Idempotency, RequestKey
 from heavylift_api.incoming import Incoming
 from heavylift_api.job_types import JobTypes, PublishedType
 from heavylift_api.jobs import Jobs
 from heavylift_api.pointers import pointer
-from heavylift_api.submission import AcceptedJob, JobRequest, Submissions, check_input, refusals_counted
+from heavylift_api.submission import AcceptedJob, JobRequest, Submissions, as_accepted, check_input, refusals_counted
 
 DEFAULT_TYPE = "video.transcode"
 
@@ -39,7 +50,11 @@ RETRY_PAUSE = 0.5
 SETTLE_PAUSE = 5.0
 """Seconds between two questions to a silent Redis whether it took a job."""
 
+CLEANUP_PERIOD = 8.0
+"""Seconds: storage takes up to 5 to abort an upload."""
+
 MAX_NAME = 120
+"""Characters of an uploaded file's name."""
 
 log = structlog.get_logger()
 
@@ -48,8 +63,17 @@ class Uploads:
     """Takes files in, up to a number at the same time."""
 
     def __init__(
-        self, artifacts: ArtifactStore, types: JobTypes, submissions: Submissions, jobs: Jobs, *, limit: int, bound: int
+        self,
+        artifacts: ArtifactStore,
+        types: JobTypes,
+        submissions: Submissions,
+        jobs: Jobs,
+        idempotency: Idempotency,
+        *,
+        limit: int,
+        bound: int,
     ) -> None:
+        self._idempotency = idempotency
         self._artifacts = artifacts
         self._types = types
         self._submissions = submissions
@@ -57,13 +81,25 @@ class Uploads:
         self._limit = limit
         self._bound = bound
         self._open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._settling: set[asyncio.Task[None]] = set()
 
-    async def receive(self, incoming: Incoming) -> AcceptedJob:
-        """Store the file and submit its job.
+    async def receive(self, incoming: Incoming, key: RequestKey | None = None) -> AcceptedJob:
+        """Store the file and submit its job; with a key, once.
 
         Raises a Problem, QueueFull, StoreUnavailable or ArtifactStorageUnavailable.
         """
+        async with self._idempotency.alone(key) if key else contextlib.nullcontext():
+            return await self._receive(incoming, key)
+
+    async def close(self) -> None:
+        """Wait until the uploads that the server's shutdown cut off have removed their files."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLEANUP_PERIOD):
+                await self._idle.wait()
+
+    async def _receive(self, incoming: Incoming, key: RequestKey | None) -> AcceptedJob:
         with refusals_counted() as counted:
             async with self._place():
                 await incoming.begin()
@@ -71,12 +107,27 @@ class Uploads:
                 counted.type = published.info.type
                 if published.info.file_field is None:
                     raise TakesNoFile
-                job_id = new_job_id(published.info.queue)
-                key = job_key(str(job_id), "input", safe_name(incoming.filename))
-                _input_of(incoming, published, key=key)  # what is wrong is said before the file is sent
-                async with self._discarded_on_error(job_id):
-                    artifact = await self._store_file(incoming, key)
+                job_id, done = await self._job_of(incoming, published, key)
+                if done is not None:
+                    return await _repeated(incoming, done)
+                place = job_key(str(job_id), "input", safe_name(incoming.filename))
+                _input_of(incoming, published, key=place)  # what is wrong is said before the file is sent
+                async with self._discarded_on_error(job_id, repeatable=key is not None):
+                    artifact = await self._store_file(incoming, place)
                     return await self._submit(incoming, published, job_id, artifact)
+
+    async def _job_of(
+        self, incoming: Incoming, published: PublishedType, key: RequestKey | None
+    ) -> tuple[JobId, Job | None]:
+        """Return the id for this upload's job, and the job if a request with the same key made it already."""
+        if key is None:
+            return new_job_id(published.info.queue), None
+        payload = orjson.dumps(["upload", published.info.type, incoming.filename, incoming.fields.get("input")])
+        job_id = await self._idempotency.job_id(key, payload, published.info)
+        try:
+            return job_id, await self._jobs.read(job_id)
+        except UnknownJob:
+            return job_id, None
 
     async def _store_file(self, incoming: Incoming, key: str) -> Artifact:
         content = self._counted(incoming.content())
@@ -121,18 +172,24 @@ class Uploads:
         if self._open >= self._bound:
             raise TooManyUploads
         self._open += 1
+        self._idle.clear()
         metrics.UPLOADS_OPEN.inc()
         try:
             yield
         finally:
             self._open -= 1
+            if not self._open:
+                self._idle.set()
             metrics.UPLOADS_OPEN.dec()
 
     @asynccontextmanager
-    async def _discarded_on_error(self, job_id: JobId) -> AsyncGenerator[None]:
+    async def _discarded_on_error(self, job_id: JobId, *, repeatable: bool) -> AsyncGenerator[None]:
         try:
             yield
         except StoreUnavailable:
+            if repeatable:  # the repetition puts its file in the same place: nothing may remove it then
+                log.warning("upload_outcome_unknown", job_id=str(job_id))
+                raise
             task = asyncio.create_task(self._settle(job_id))
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
@@ -171,7 +228,18 @@ def safe_name(filename: str | None) -> str:
     last = re.split(r"[/\\]", filename or "")[-1]
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip(".")
     stem, dot, suffix = cleaned.rpartition(".")
-    return f"{stem[: MAX_NAME - len(suffix)]}{dot}{suffix}"[:MAX_NAME] or "upload"
+    return f"{stem[: max(MAX_NAME - len(dot + suffix), 0)]}{dot}{suffix}"[:MAX_NAME] or "upload"
+
+
+async def _repeated(incoming: Incoming, job: Job) -> AcceptedJob:
+    """Return the job made before, if this is the same file. Raises KeyReused."""
+    digest = hashlib.sha256()
+    async for chunk in incoming.content():
+        digest.update(chunk)
+    await incoming.finish()
+    if digest.hexdigest() not in {artifact.sha256 for artifact in job.artifacts if artifact.role == "input"}:
+        raise KeyReused
+    return as_accepted(job)
 
 
 def _input_of(incoming: Incoming, published: PublishedType, *, key: str) -> dict[str, JsonValue]:

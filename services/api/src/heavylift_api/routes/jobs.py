@@ -12,8 +12,9 @@ from heavylift_api import errors
 from heavylift_api.auth import authenticate
 from heavylift_api.body import read_json
 from heavylift_api.deps import CallerDep, JobIdDep, ServicesDep, services_of
+from heavylift_api.idempotency import HEADER, RequestKey
 from heavylift_api.listing import MAX_LIMIT, JobFilter, next_link
-from heavylift_api.openapi import json_body, problems
+from heavylift_api.openapi import idempotency_key, json_body, problems
 from heavylift_api.responses import accepted
 from heavylift_api.submission import JobRequest
 from heavylift_api.views import JobPage, JobView
@@ -28,7 +29,7 @@ QUEUE = r"^[a-z][a-z0-9_.]{0,62}$"
     status_code=202,
     response_model=JobView,
     operation_id="submit_job",
-    openapi_extra=json_body(JobRequest),
+    openapi_extra=json_body(JobRequest) | idempotency_key(),
     responses=problems(
         errors.InvalidJson,
         errors.BodyTooSlow,
@@ -37,6 +38,7 @@ QUEUE = r"^[a-z][a-z0-9_.]{0,62}$"
         errors.InvalidRequest,
         errors.InvalidInput,
         errors.UnknownJobType,
+        errors.KeyReused,
         errors.StoreGone,
         errors.QueueBusy,
     ),
@@ -44,11 +46,11 @@ QUEUE = r"^[a-z][a-z0-9_.]{0,62}$"
 async def submit(request: Request) -> Response:
     """Submit a job."""
     # FastAPI takes longer to resolve dependencies than a submit takes: the busiest route asks for its own.
-    authenticate(request)
+    key = RequestKey.of(authenticate(request), request.headers.get(HEADER))
     services = services_of(request)
     settings = services.settings
     document = await read_json(request, limit=settings.max_body_size, within=settings.body_timeout)
-    return accepted(await services.submissions.submit(document))
+    return accepted(await services.submissions.submit(document, key))
 
 
 @router.get("", operation_id="list_jobs", responses=problems(errors.InvalidRequest, errors.StoreGone))

@@ -10,8 +10,9 @@ from starlette.requests import Request
 from heavylift_api import errors
 from heavylift_api.body import check_announced_size, chunks
 from heavylift_api.deps import CallerDep, ServicesDep
+from heavylift_api.idempotency import HEADER, RequestKey
 from heavylift_api.incoming import Form, Incoming, RawBody
-from heavylift_api.openapi import problems, upload_body
+from heavylift_api.openapi import idempotency_key, problems, upload_body
 from heavylift_api.responses import accepted
 from heavylift_api.settings import ApiSettings
 from heavylift_api.views import JobView
@@ -27,7 +28,7 @@ router = APIRouter(tags=["jobs"])
     status_code=202,
     response_model=JobView,
     operation_id="upload",
-    openapi_extra=upload_body(),
+    openapi_extra=upload_body() | idempotency_key(),
     responses=problems(
         errors.InvalidJson,
         errors.InvalidMultipart,
@@ -37,6 +38,8 @@ router = APIRouter(tags=["jobs"])
         errors.InvalidInput,
         errors.UnknownJobType,
         errors.TakesNoFile,
+        errors.KeyReused,
+        errors.UploadInProgress,
         errors.StoreGone,
         errors.StorageGone,
         errors.QueueBusy,
@@ -46,7 +49,7 @@ router = APIRouter(tags=["jobs"])
 async def upload(
     request: Request,
     services: ServicesDep,
-    _caller: CallerDep,
+    caller: CallerDep,
     *,
     job_type: Annotated[str | None, Query(alias="type", max_length=200)] = None,
     filename: Annotated[str | None, Query(max_length=1000)] = None,
@@ -59,7 +62,7 @@ async def upload(
     given = {"type": job_type, "input": job_input}
     fields = {name: value for name, value in given.items() if value is not None}
     incoming = _incoming(request, services.settings, fields, filename)
-    return accepted(await services.uploads.receive(incoming))
+    return accepted(await services.uploads.receive(incoming, RequestKey.of(caller, request.headers.get(HEADER))))
 
 
 def _incoming(request: Request, settings: ApiSettings, fields: dict[str, str], filename: str | None) -> Incoming:

@@ -1,0 +1,100 @@
+"""Idempotency-Key: a request that is sent again makes no second job (draft-ietf-httpapi-idempotency-key-header).
+
+The first request with a key notes in Redis which job it makes, then submits that job; so does every repetition. To
+submit a job that is there changes nothing: whichever step a crash falls behind, the next repetition goes on from there.
+The note lives as long as the job is sure to, at most KEPT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import NamedTuple
+
+import orjson
+
+from heavylift.errors import StoreUnavailable
+from heavylift.ids import JobId, new_job_id, parse_job_id
+from heavylift.model import JobTypeInfo
+from heavylift.store import Call
+from heavylift_api.errors import FieldError, InvalidRequest, KeyReused, UploadInProgress
+from heavylift_api.store import BoundedStore
+
+KEPT = timedelta(hours=24)
+"""How long a repetition is known as one."""
+
+UPLOAD_LEASE = 60
+"""Seconds after which a crashed upload does not keep its repetition away any more; a living one renews."""
+
+HEADER = "Idempotency-Key"
+
+_KEY = re.compile(r'"(?P<quoted>[^"\\\x00-\x1f\x7f-\xff]{1,255})"\Z|(?P<bare>[\x21\x23-\x7e]{1,255})\Z')
+
+
+class RequestKey(NamedTuple):
+    """A key, which is its caller's own."""
+
+    caller: str
+    text: str
+
+    @classmethod
+    def of(cls, caller: str, header: str | None) -> RequestKey | None:
+        """Read the header, with the key in quotes or bare. Raises InvalidRequest."""
+        if header is None:
+            return None
+        match = _KEY.match(header.strip())
+        if match is None:
+            detail = "Give 1 to 255 visible ASCII characters, best a UUID, in quotes or bare."
+            raise InvalidRequest(errors=[FieldError(parameter=HEADER, detail=detail)])
+        return cls(caller, match["quoted"] or match["bare"])
+
+
+class Idempotency:
+    """Knows which job a key stands for."""
+
+    def __init__(self, store: BoundedStore) -> None:
+        self._store = store
+
+    async def job_id(self, key: RequestKey, payload: bytes, info: JobTypeInfo) -> JobId:
+        """Return the id of the job this request makes or made. Raises KeyReused or StoreUnavailable."""
+        fingerprint = hashlib.sha256(payload).hexdigest()
+        note = orjson.dumps({"fingerprint": fingerprint, "job": str(new_job_id(info.queue))})
+        name, seconds = self._name(key), max(int(min(KEPT, info.retention).total_seconds()), 1)
+        commands = [("SET", name, note, "NX", "EX", seconds), ("GET", name)]
+        stored = await self._store.run(Call(commands, lambda replies: replies[1]))
+        assert isinstance(stored, bytes)
+        found = orjson.loads(stored)
+        if not hmac.compare_digest(found["fingerprint"], fingerprint):
+            raise KeyReused
+        return parse_job_id(found["job"])
+
+    @asynccontextmanager
+    async def alone(self, key: RequestKey) -> AsyncGenerator[None]:
+        """Hold off repetitions while an upload is under way. Raises UploadInProgress or StoreUnavailable."""
+        name = f"{self._name(key)}:open"
+        claim = Call([("SET", name, b"1", "NX", "EX", UPLOAD_LEASE)], lambda replies: replies[0] is not None)
+        if not await self._store.run(claim):
+            raise UploadInProgress
+        renewal = asyncio.create_task(self._renew(name))
+        try:
+            yield
+        finally:
+            renewal.cancel()
+            with contextlib.suppress(StoreUnavailable):  # it ends by itself
+                await self._store.run(Call([("DEL", name)], lambda _: None))
+
+    async def _renew(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(UPLOAD_LEASE / 3)
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.run(Call([("SET", name, b"1", "EX", UPLOAD_LEASE)], lambda _: None))
+
+    def _name(self, key: RequestKey) -> str:
+        digest = hashlib.sha256(f"{key.caller}\0{key.text}".encode()).hexdigest()
+        return f"{self._store.keys.prefix}hl:idem:{digest}"
