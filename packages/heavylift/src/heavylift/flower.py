@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 
 import orjson
 from pydantic import JsonValue
-from redis.connection import parse_url
 
 from heavylift.settings import Settings
 from heavylift.store import Call
@@ -40,7 +39,7 @@ class Flower:
     @classmethod
     def of(cls, settings: Settings, worker: str) -> Flower:
         """Return the maker of events for a worker on the settings' Redis database."""
-        database = parse_url(settings.redis_url).get("db", 0)
+        database = settings.redis_address.database
         return cls(f"{settings.key_prefix}/{database}.{_EXCHANGE}/", worker)
 
     def attempt_ended(

@@ -6,12 +6,13 @@ import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from heavylift.errors import ConfigurationError
+from heavylift.redis_address import Endpoint, RedisAddress, Scheme, parse_sentinels
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -49,11 +50,35 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HEAVYLIFT_", extra="ignore", hide_input_in_errors=True)
 
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    """`redis://`, `rediss://` (TLS) or `unix://`; user, password and database as redis-py reads them."""
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    """`redis://[user[:password]@]host[:port][/database]`, `rediss://…` for TLS, or `unix:///path/of/the/socket[?db=0]`.
+
+    With sentinels only the user, the database and whether TLS is spoken are taken from it.
+    """
 
     redis_password_file: Path | None = None
-    """A file that holds the password, as a mounted Secret does. Kept out of the URL, so that it is in no log."""
+    """A file that holds the password, as a mounted Secret does; goes before the URL's. Read for each new connection."""
+
+    redis_ca_file: Path | None = None
+    """PEM file of the authorities that may sign Redis's certificate, for `rediss://`; else the system's."""
+
+    redis_cert_file: Path | None = None
+    """PEM file of this side's certificate, where Redis asks for one."""
+
+    redis_key_file: Path | None = None
+    """PEM file of the certificate's key, without a passphrase, if the certificate's file does not hold it."""
+
+    redis_sentinels: Annotated[tuple[Endpoint, ...], NoDecode] = ()
+    """`host:port` of the sentinels, separated by commas. They name the master; with `rediss://` they speak TLS too."""
+
+    redis_sentinel_master: str = Field(default="mymaster", min_length=1)
+    """The name under which the sentinels watch the master."""
+
+    redis_sentinel_user: str | None = None
+    """The sentinels' own ACL user, if they have one."""
+
+    redis_sentinel_password_file: Path | None = None
+    """A file that holds the sentinels' own password, which need not be the servers'."""
 
     key_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]*$")
     """Put before every key and every message list; the same as Celery's `global_keyprefix`."""
@@ -73,21 +98,32 @@ class Settings(BaseSettings):
     log_format: LogFormat = LogFormat.JSON
     """`json` for log collectors, `console` for a terminal."""
 
-    def redis_password(self) -> str | None:
-        """Return the password from `redis_password_file`, if one is set.
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, url: str) -> str:
+        RedisAddress.parse(url)
+        return url
 
-        Raises
-        ------
-        ConfigurationError
-            The file cannot be read.
+    @field_validator("redis_sentinels", mode="before")
+    @classmethod
+    def _read_sentinels(cls, value: object) -> object:
+        return parse_sentinels(value) if isinstance(value, str) else value
 
-        """
-        if self.redis_password_file is None:
-            return None
-        try:
-            return self.redis_password_file.read_text().strip()
-        except OSError as error:
-            raise ConfigurationError(f"HEAVYLIFT_REDIS_PASSWORD_FILE: {error}") from error
+    @model_validator(mode="after")
+    def _check_redis_parts(self) -> Self:
+        scheme = self.redis_address.scheme
+        files = {name: getattr(self, f"redis_{name}_file") for name in ("ca", "cert", "key")}
+        given = [f"HEAVYLIFT_REDIS_{name.upper()}_FILE" for name, file in files.items() if file is not None]
+        if given and scheme is not Scheme.TLS:
+            raise ValueError(f"{', '.join(given)}: for TLS, HEAVYLIFT_REDIS_URL must begin with rediss://.")
+        if self.redis_sentinels and scheme is Scheme.SOCKET:
+            raise ValueError("HEAVYLIFT_REDIS_SENTINELS: with sentinels HEAVYLIFT_REDIS_URL cannot be a unix socket.")
+        return self
+
+    @property
+    def redis_address(self) -> RedisAddress:
+        """What `redis_url` says."""
+        return RedisAddress.parse(self.redis_url)
 
 
 def load(cls: type[S], **given: object) -> S:
@@ -96,5 +132,8 @@ def load(cls: type[S], **given: object) -> S:
         return cls(**given)  # ty: ignore[invalid-argument-type] - fields come from the command line, and are validated
     except ValidationError as error:
         prefix = cls.model_config.get("env_prefix", "")
-        lines = [f"{prefix}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        places = ("_".join(map(str, each["loc"])).upper() for each in error.errors())
+        sentences = (each["msg"].removeprefix("Value error, ") for each in error.errors())
+        # What concerns several settings has no place of its own and names them.
+        lines = [f"{prefix}{place}: {said}" if place else said for place, said in zip(places, sentences, strict=True)]
         raise ConfigurationError("; ".join(lines)) from error

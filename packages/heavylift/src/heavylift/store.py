@@ -1,14 +1,13 @@
 """The store's two front doors, sync and async. Each runs the same `Call`s (see operations.py).
 
-A Call is one round trip. A script that Redis no longer knows (restart, failover, SCRIPT FLUSH) is loaded and the
-Call repeated: NOSCRIPT means that nothing ran.
+A Call is one round trip. A script that Redis does not know (restart, failover, SCRIPT FLUSH) is sent again with its
+source: NOSCRIPT means that nothing ran. What a Redis says that is no longer the master closes the idle connections to
+it, so that the next Call opens one to the server that is master now.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -16,8 +15,9 @@ import redis
 import redis.asyncio
 from redis import exceptions
 
+from heavylift.answers import UNAVAILABLE, is_elsewhere, translated
+from heavylift.connections import async_connection_pool, connection_pool
 from heavylift.constants import Keys
-from heavylift.errors import StoreUnavailable
 from heavylift.scripts import Script
 from heavylift.settings import Settings
 
@@ -25,20 +25,7 @@ T = TypeVar("T")
 Reply: TypeAlias = "list[Reply] | bytes | int | None"
 Argument: TypeAlias = str | bytes | int | float
 
-UNAVAILABLE = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-    exceptions.BusyLoadingError,
-    exceptions.ReadOnlyError,
-    exceptions.OutOfMemoryError,
-    exceptions.TryAgainError,
-    exceptions.ClusterDownError,
-    exceptions.MasterDownError,
-)
-"""What ends by itself or by an operator's hand: the caller tries again later."""
-
-_REFUSED = re.compile(r"(?:^|[ -])(?:OOM|MISCONF|NOREPLICAS|READONLY|BUSY|MASTERDOWN) ")
-"""The same in words: redis-py has no class for some, and Redis 6 wraps what a script meets in its own error."""
+__all__ = ["UNAVAILABLE", "Argument", "AsyncStore", "Call", "Reply", "Store", "connection_pool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +57,15 @@ class Store:
 
     def run(self, call: Call[T]) -> T:
         """Run one Call. Raises StoreUnavailable when Redis cannot answer or refuses writes."""
-        with _translated():
+        with translated():
             try:
                 return call.parse(self._send(call))
             except exceptions.NoScriptError:
-                self.redis.script_load(_source(call))
-                return call.parse(self._send(call))
+                return call.parse([self.redis.execute_command(*_with_source(call))])
+            except exceptions.ResponseError as error:
+                if is_elsewhere(error):
+                    self.redis.connection_pool.disconnect(inuse_connections=False)
+                raise
 
     def _send(self, call: Call[T]) -> list[Reply]:
         if len(call.commands) == 1:
@@ -100,22 +90,20 @@ class AsyncStore:
     @classmethod
     def from_settings(cls, settings: Settings, *, max_connections: int = 100) -> AsyncStore:
         """Return a store on the settings' Redis. Connects with the first call."""
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            settings.redis_url,
-            max_connections=max_connections,
-            timeout=settings.redis_timeout.total_seconds(),
-            **_connection_options(settings),
-        )
+        pool = async_connection_pool(settings, max_connections=max_connections)
         return cls(redis.asyncio.Redis.from_pool(pool), Keys(settings.key_prefix))
 
     async def run(self, call: Call[T]) -> T:
         """Run one Call. Raises StoreUnavailable when Redis cannot answer or refuses writes."""
-        with _translated():
+        with translated():
             try:
                 return call.parse(await self._send(call))
             except exceptions.NoScriptError:
-                await self.redis.script_load(_source(call))
-                return call.parse(await self._send(call))
+                return call.parse([await self.redis.execute_command(*_with_source(call))])
+            except exceptions.ResponseError as error:
+                if is_elsewhere(error):
+                    await self.redis.connection_pool.disconnect(inuse_connections=False)
+                raise
 
     async def _send(self, call: Call[T]) -> list[Reply]:
         if len(call.commands) == 1:
@@ -130,36 +118,9 @@ class AsyncStore:
         await self.redis.aclose()
 
 
-def connection_pool(settings: Settings) -> redis.ConnectionPool:
-    """Return a pool of sync connections with the settings' address, credentials and time limits."""
-    return redis.ConnectionPool.from_url(settings.redis_url, **_connection_options(settings))
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except UNAVAILABLE as error:
-        raise StoreUnavailable(str(error)) from error
-    except exceptions.ResponseError as error:
-        if _REFUSED.search(str(error)):
-            raise StoreUnavailable(str(error)) from error
-        raise
-
-
-def _source(call: Call[T]) -> str:
+def _with_source(call: Call[T]) -> tuple[Argument, ...]:
+    """Return the command that brings the script with it: one step, between which no failover can come."""
     if call.script is None:
         raise AssertionError("NOSCRIPT for a Call without a script")
-    return call.script.source
-
-
-def _connection_options(settings: Settings) -> dict[str, object]:
-    options: dict[str, object] = {
-        "socket_timeout": settings.redis_timeout.total_seconds(),
-        "socket_connect_timeout": settings.redis_connect_timeout.total_seconds(),
-        "socket_keepalive": True,
-        "health_check_interval": 15,
-        "retry": None,
-    }
-    password = settings.redis_password()
-    return options if password is None else {**options, "password": password}
+    [(_, _, *rest)] = call.commands
+    return ("EVAL", call.script.source, *rest)
