@@ -41,7 +41,7 @@ bench: $(READY) ## Measure, beside other task queues on the same machine
 	@$(BIN)/python -m bench
 
 faults: $(READY) ## Run the long fault suite: kills, outages, restarts
-	@$(BIN)/pytest -m faults tests
+	@$(BIN)/pytest -m faults tests/faults
 
 clean: ## Remove what was installed and cached; the jobs in .data stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist

@@ -76,6 +76,15 @@ def test_jobs_shows_what_was_submitted(stack: RunningStack, client: Client) -> N
     assert job.id in stack.cli("jobs", "--type", "test.double", "--status", "cancelled").stdout
 
 
+def test_an_idempotency_key_makes_one_job(stack: RunningStack, client: Client, tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("guava")
+    first = client.submit("test.double", {"value": 1}, idempotency_key="number")
+    assert client.submit("test.double", {"value": 1}, idempotency_key="number").id == first.id
+    second = client.upload(words, "test.count", idempotency_key="file")
+    assert stack.cli("submit", "test.count", str(words), "--idempotency-key", "file").stdout == f"{second.id}\n"
+
+
 async def test_the_awaiting_client_does_the_same(stack: RunningStack, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("papaya")
     async with AsyncClient(stack.url) as client:

@@ -27,21 +27,19 @@ def test_a_submit_sends_what_was_given_and_nothing_else(api: ScriptedApi, call: 
     assert sent.headers["Authorization"] == "Bearer secret"
 
 
-def test_a_submit_whose_answer_was_lost_is_not_repeated(api: ScriptedApi, call: Call) -> None:
-    api.script(drop(), answer(job(), 202))
-    with pytest.raises(ApiUnreachable, match="Whether the job was accepted is not known"):
-        call(lambda c: c.submit("t", {}))
-    assert len(api.requests) == 1
+def test_a_submit_whose_answer_was_lost_is_repeated_under_the_same_key(api: ScriptedApi, call: Call) -> None:
+    api.script(drop(), drop(), answer(job(), 202))
+    call(lambda c: c.submit("t", {}))
+    keys = {request.headers["Idempotency-Key"] for request in api.requests}
+    assert len(api.requests) == 3
+    assert len(keys) == 1
 
 
-def test_a_submit_the_api_did_not_accept_is_repeated(api: ScriptedApi, call: Call) -> None:
-    api.script(problem(503, "full"), problem(429, "slower"), answer(job(), 202))
-    assert call(lambda c: c.submit("t", {})).id == ID
-
-
-def test_a_read_whose_answer_was_lost_is_repeated(api: ScriptedApi, call: Call) -> None:
-    api.script(drop(), drop(), answer(job()))
-    assert call(lambda c: c.get(ID)).id == ID
+def test_two_submits_have_two_keys(api: ScriptedApi, call: Call) -> None:
+    api.script(answer(job(), 202), answer(job(), 202))
+    call(lambda c: c.submit("t", {}))
+    call(lambda c: c.submit("t", {}))
+    assert len({request.headers["Idempotency-Key"] for request in api.requests}) == 2
 
 
 def test_a_busy_api_is_given_the_time_it_asks_for(api: ScriptedApi, call: Call) -> None:
@@ -104,6 +102,12 @@ def test_an_upload_streams_the_file_and_is_repeated_from_its_beginning(
     query = parse_qs(urlsplit(api.requests[1].path).query)
     assert query == {"type": ["video.transcode"], "filename": ["a film.mov"], "input": ['{"renditions":[240]}']}
     assert sent[-1] == film.stat().st_size
+
+
+def test_an_upload_waits_for_its_own_first_try_to_be_given_up(api: ScriptedApi, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "film").write_bytes(b"film")
+    api.script(drop(), problem(409, "under way", **{"Retry-After": "1"}), answer(job(), 202))
+    assert call(lambda c: c.upload(tmp_path / "film")).id == ID
 
 
 def test_an_empty_file_is_sent_as_one(api: ScriptedApi, call: Call, tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ def submit(
     ] = None,
     priority: Annotated[Rank, typer.Option(help="Lower ones give way to the rest of the queue.")] = Rank.NORMAL,
     delay: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Do not start before.")] = 0,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Submits under one key make one job, however often they are sent.")
+    ] = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
     json: Json = False,
@@ -56,7 +59,7 @@ def submit(
         if isinstance(given, Path):
             if priority is not Rank.NORMAL or delay:
                 raise typer.BadParameter("--priority and --delay are not for uploads.", param_hint="INPUT")
-            job = upload(client, given, job_type, fields=parse_fields(fields), console=errors)
+            job = upload(client, given, job_type, fields=parse_fields(fields), key=idempotency_key, console=errors)
         else:
             if fields is not None:
                 raise typer.BadParameter("it goes with a file; INPUT is JSON already.", param_hint="--with")
@@ -65,6 +68,7 @@ def submit(
                 given,
                 priority=Priority[priority.name],
                 delay=timedelta(seconds=delay) if delay else None,
+                idempotency_key=idempotency_key,
             )
         if wait:
             errors.print(job.id)
@@ -78,7 +82,9 @@ def submit(
     raise typer.Exit(ExitCode.JOB_FAILED if wait and job.status is not JobStatus.SUCCEEDED else ExitCode.OK)
 
 
-def upload(client: Client, path: Path, job_type: str, *, fields: JsonValue = None, console: Console) -> JobView:
+def upload(
+    client: Client, path: Path, job_type: str, *, fields: JsonValue = None, key: str | None = None, console: Console
+) -> JobView:
     """Send a file in, with its progress on the console if that is a terminal. Raises BadParameter, ClientError."""
     try:
         with console.status(f"sending {path.name}") as status:
@@ -87,6 +93,7 @@ def upload(client: Client, path: Path, job_type: str, *, fields: JsonValue = Non
                 path,
                 job_type,
                 job_input=fields,
+                idempotency_key=key,
                 on_sent=lambda sent: status.update(f"sending {path.name}: {sent / total:.0%}"),
             )
     except OSError as error:

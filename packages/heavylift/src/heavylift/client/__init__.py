@@ -1,8 +1,7 @@
 """The Python client of Heavylift's HTTP API: `Client` blocks, `AsyncClient` awaits, and both do the same.
 
-They repeat what is safe to repeat (reads, and what the API says it did not accept), wait as long as a busy API asks
-for, and resume streams of events and downloads where they broke. A submit whose answer was lost is not repeated: it
-might make a second job.
+They repeat what is safe to repeat (reads, and submits under an Idempotency-Key of their own), wait as long as a busy
+API asks for, and resume streams of events and downloads where they broke.
 """
 
 from heavylift.client.aio import AsyncClient

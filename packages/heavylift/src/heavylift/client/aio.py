@@ -64,6 +64,7 @@ class AsyncClient:
         run_at: datetime | None = None,
         delay: timedelta | None = None,
         expires_at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> JobView:
         """Submit a job and return it as accepted."""
         return await self._run(
@@ -74,6 +75,7 @@ class AsyncClient:
                 run_at=run_at,
                 delay=delay,
                 expires_at=expires_at,
+                idempotency_key=idempotency_key,
             )
         )
 
@@ -83,10 +85,13 @@ class AsyncClient:
         job_type: str = "video.transcode",
         *,
         job_input: BaseModel | JsonValue = None,
+        idempotency_key: str | None = None,
         on_sent: Callable[[int], None] | None = None,
     ) -> JobView:
         """Stream a file to the API and submit a job on it."""
-        flow = self._operations.upload(Path(path), job_type=job_type, job_input=job_input, on_sent=on_sent)
+        flow = self._operations.upload(
+            Path(path), job_type=job_type, job_input=job_input, idempotency_key=idempotency_key, on_sent=on_sent
+        )
         return await self._run(flow)
 
     async def get(self, job_id: str) -> JobView:

@@ -29,16 +29,9 @@ class ClientError(HeavyliftError):
 class ApiUnreachable(ClientError):
     """The API gave no answer."""
 
-    def __init__(self, url: str, reason: str, *, accepted_perhaps: bool = False) -> None:
-        remedy = (
-            "Whether the job was accepted is not known: look at `heavylift jobs` before it is sent again."
-            if accepted_perhaps
-            else "Is the API running there? `heavylift dev` starts one."
-        )
-        super().__init__(f"No answer from {url} ({reason}). {remedy}")
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"No answer from {url} ({reason}). Is the API running there? `heavylift dev` starts one.")
         self.url = url
-        self.accepted_perhaps = accepted_perhaps
-        """Whether the request was sent, so that the API may have carried it out."""
 
 
 class WaitTimeout(ClientError):

@@ -85,15 +85,15 @@ def exchange(request: Send, *, base_url: str, retries: int) -> Flow[httpx.Respon
         try:
             response = yield request
         except httpx.TransportError as error:
+            problem: ApiError | ApiUnreachable = ApiUnreachable(base_url, describe(error))
             again = request.repeatable or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-            problem: ApiError | ApiUnreachable = ApiUnreachable(base_url, describe(error), accepted_perhaps=not again)
             asked = 0.0
         else:
             assert response is not None
             if response.is_success:
                 return response
             problem = problem_in(response)
-            again = _may_repeat(request, response.status_code)
+            again = _may_repeat(request, response)
             asked = problem.retry_after or 0.0
         delay = next(delays, None)
         if not again or delay is None or asked > LONGEST_PAUSE:
@@ -124,5 +124,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _may_repeat(request: Send, status: int) -> bool:
-    return status in NOT_ACCEPTED or (request.repeatable and status in UNSURE)
+def _may_repeat(request: Send, response: httpx.Response) -> bool:
+    # A conflict that ends by itself: the first try of this very upload is still under way.
+    passing = response.status_code == httpx.codes.CONFLICT and "Retry-After" in response.headers
+    return passing or response.status_code in NOT_ACCEPTED or (request.repeatable and response.status_code in UNSURE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +33,7 @@ class Operations:
         run_at: datetime | None,
         delay: timedelta | None,
         expires_at: datetime | None,
+        idempotency_key: str | None,
     ) -> Flow[JobView]:
         """POST /v1/jobs."""
         body = {
@@ -45,8 +47,8 @@ class Operations:
         request = Send(
             "POST",
             "/v1/jobs",
+            headers=_idempotency(idempotency_key),
             json={name: value for name, value in body.items() if value is not None},
-            repeatable=False,
         )
         response = yield from self._exchange(request)
         return JobView.model_validate_json(response.content)
@@ -57,6 +59,7 @@ class Operations:
         *,
         job_type: str,
         job_input: BaseModel | JsonValue,
+        idempotency_key: str | None,
         on_sent: Callable[[int], None] | None,
     ) -> Flow[JobView]:
         """POST /upload, with the file as the body."""
@@ -68,10 +71,9 @@ class Operations:
             "POST",
             "/upload",
             params=params,
-            headers=headers,
+            headers=headers | _idempotency(idempotency_key),
             file=path,
             on_sent=on_sent,
-            repeatable=False,
         )
         response = yield from self._exchange(request)
         return JobView.model_validate_json(response.content)
@@ -115,6 +117,11 @@ def job_path(job_id: str) -> str:
 def artifact_path(job_id: str, name: str) -> str:
     """Return the path of a job's artifact, whose name may hold slashes."""
     return f"{job_path(job_id)}/artifacts/{quote(name)}"
+
+
+def _idempotency(key: str | None) -> dict[str, str]:
+    # A string of the structured fields (RFC 8941), as the Idempotency-Key draft wants it.
+    return {"Idempotency-Key": f'"{key or uuid.uuid4()}"'}
 
 
 def _plain(value: BaseModel | JsonValue) -> JsonValue:

@@ -72,6 +72,7 @@ class Client:
         run_at: datetime | None = None,
         delay: timedelta | None = None,
         expires_at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> JobView:
         """Submit a job and return it as accepted.
 
@@ -85,6 +86,8 @@ class Client:
             Do not start before that moment, or for so long.
         expires_at
             Do not start after that moment.
+        idempotency_key
+            Submits under one key make one job. By default each call makes a key for its own repetitions.
 
         Raises
         ------
@@ -100,6 +103,7 @@ class Client:
                 run_at=run_at,
                 delay=delay,
                 expires_at=expires_at,
+                idempotency_key=idempotency_key,
             )
         )
 
@@ -109,6 +113,7 @@ class Client:
         job_type: str = "video.transcode",
         *,
         job_input: BaseModel | JsonValue = None,
+        idempotency_key: str | None = None,
         on_sent: Callable[[int], None] | None = None,
     ) -> JobView:
         """Stream a file to the API and submit a job on it.
@@ -119,6 +124,8 @@ class Client:
             The file, and a job type that takes one.
         job_input
             The other fields of the type's input.
+        idempotency_key
+            As for `submit`.
         on_sent
             Called with the number of bytes sent so far.
 
@@ -130,7 +137,9 @@ class Client:
             See `heavylift.client.errors`.
 
         """
-        flow = self._operations.upload(Path(path), job_type=job_type, job_input=job_input, on_sent=on_sent)
+        flow = self._operations.upload(
+            Path(path), job_type=job_type, job_input=job_input, idempotency_key=idempotency_key, on_sent=on_sent
+        )
         return self._run(flow)
 
     def get(self, job_id: str) -> JobView:
