@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from heavylift_api.server import main
 from tests.fixtures_redis import RedisServer, free_port
 from tests.integration.api.conftest import Worker
 from tests.waiting import wait_until
@@ -108,11 +109,21 @@ def _serve_as_old(listener: socket.socket, port: int) -> None:
         ({"API_KEYS": "secret"}, "API key 1 is not"),
         ({"API_KEYS_FILE": "/nope"}, "HEAVYLIFT_API_KEYS_FILE"),
         ({"ARTIFACTS_URL": "ftp://x"}, "HEAVYLIFT_ARTIFACTS_URL"),
-        ({"redis_url": "nope"}, "HEAVYLIFT_REDIS_URL"),
+        ({"REDIS_URL": "nope"}, "HEAVYLIFT_REDIS_URL"),
     ],
 )
-def test_bad_settings_are_one_sentence(start: Callable[..., Process], settings: dict[str, str], said: str) -> None:
-    assert said in start(**settings).refusal()
+def test_bad_settings_are_one_sentence(
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: dict[str, str],
+    said: str,
+) -> None:
+    for name, value in {"REDIS_URL": redis_url, "PORT": "0", **settings}.items():
+        monkeypatch.setenv(f"HEAVYLIFT_{name}", value)
+    assert main() == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line
 
 
 def test_a_taken_port_is_named(start: Callable[..., Process]) -> None:

@@ -119,9 +119,11 @@ class Hub:
     async def _listen(self) -> None:
         async with self._store.redis.pubsub() as pubsub:
             # A channel of its own keeps the connection subscribed while nobody watches.
-            await pubsub.subscribe(self._store.keys.base("api") + "hub", *self._watches)
-            self._pubsub = pubsub
+            await pubsub.subscribe(self._store.keys.base("api") + "hub")
+            self._pubsub = pubsub  # from here on new watches subscribe on their own
             try:
+                if self._watches:
+                    await pubsub.subscribe(*self._watches)
                 while True:
                     message = await pubsub.get_message(timeout=_IDLE)
                     if message is not None:
