@@ -22,15 +22,20 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 import redis
+import structlog
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as stock
 from redis import exceptions
 
 from heavylift import operations as ops
+from heavylift.answers import means_later, sentence
+from heavylift.connections import connection_pool
 from heavylift.constants import IDLE_LOOK_INTERVAL, Keys
 from heavylift.operations import Claim, Claimant
 from heavylift.settings import Settings
-from heavylift.store import Argument, Call, Reply, connection_pool
+from heavylift.store import Argument, Call, Reply
+
+logger = structlog.get_logger()
 
 CLAIM_HEADER = "heavylift"
 """The message header in which the claim travels from the transport to the worker."""
@@ -45,6 +50,17 @@ class Desk(Protocol):
         """Return how many jobs may be claimed now: 0 while draining, or while a job must run alone."""
         ...
 
+    draining: bool
+    """Nothing may be started any more."""
+
+    def ask(self) -> int:
+        """Return the room, and note that so many jobs are asked for."""
+        ...
+
+    def answered(self) -> None:
+        """Note that no claim is on its way any more."""
+        ...
+
     def held(self) -> int:
         """Return how many jobs the worker holds."""
         ...
@@ -57,8 +73,8 @@ class Desk(Protocol):
         """Note a claimed job, so that its lease is renewed from now on."""
         ...
 
-    def give_back(self, job_id: str, *, unknown_type: bool) -> None:
-        """Release a claimed job that this worker does not run."""
+    def give_back(self, job_id: str, *, unfit: str | None = None) -> None:
+        """Release a claimed job that this worker does not run; `unfit` says what is wrong with its message."""
         ...
 
 
@@ -79,8 +95,8 @@ class QoS(virtual.QoS):
         """Do nothing: the child's finishing script has acknowledged."""
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Give back a job: with `requeue` for want of a consumer, without because its type is unknown here."""
-        self.channel.desk.give_back(delivery_tag, unknown_type=not requeue)
+        """Give back a job: with `requeue` for want of a consumer, without because Celery cannot read its message."""
+        self.channel.desk.give_back(delivery_tag, unfit=None if requeue else "Celery cannot read its message.")
 
     def restore_unacked(self) -> list[Any]:
         """Do nothing: leases bring unfinished jobs back."""
@@ -110,7 +126,12 @@ class Channel(stock.Channel):
     def __init__(self, *args: object, **kwargs: object) -> None:
         self._asked: _Asked | None = None
         self._look = 0  # the queue asked next; past the last one: wait
-        super().__init__(*args, **kwargs)
+        try:
+            super().__init__(*args, **kwargs)
+        except exceptions.ResponseError as error:  # Redis answers, but not to this PING: MISCONF, MASTERDOWN, NOPERM
+            if not means_later(error):
+                raise
+            raise exceptions.ConnectionError(sentence(error)) from error
         self.keys = Keys(self.settings.key_prefix)
         self.brpop_timeout = IDLE_LOOK_INTERVAL.total_seconds()
 
@@ -127,16 +148,17 @@ class Channel(stock.Channel):
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Send the next claim, or wait for a wake token when every queue was found empty."""
-        room, queues = self.desk.room(), self.active_queues
-        if not room or not queues:
-            return
+        queues = self.active_queues
         if self._look < len(queues):
+            room = self.desk.ask()
+            if not room:
+                return
             queue = queues[self._look]
             first = self.desk.reserve_numbers(room)
             call = ops.claim(self.keys, queue, self.desk.claimant, number=first, slots=room, busy=self.desk.held())
             self._asked = _Asked(queue, call, room)
             self._send(*call.commands[0])
-        else:
+        elif queues and self.desk.room():
             self._send("BLPOP", *(self.keys.wake(queue) for queue in queues), timeout or self.brpop_timeout)
 
     def _send(self, *command: Argument) -> None:
@@ -148,18 +170,27 @@ class Channel(stock.Channel):
         asked, self._asked = self._asked, None
         try:
             reply = self.client.parse_response(self.client.connection, "EVALSHA" if asked else "BLPOP", **options)
+            if asked:
+                self._take(asked, reply)
         except self.connection_errors:
             self.client.connection.disconnect()
             raise
         except exceptions.NoScriptError:
             self._load_script(asked)
             return True
+        except exceptions.ResponseError as error:
+            if not means_later(error):
+                raise
+            # Reconnecting pauses, and finds the new master if this one is a replica now.
+            self.client.connection.disconnect()
+            raise exceptions.ConnectionError(sentence(error)) from error
         finally:
             self._in_poll = False
-        if asked:
-            self._receive_claims(asked, reply)
-        else:
+            self.desk.answered()
+        if not asked:
             self._look = 0
+        elif self.desk.room():
+            self._brpop_start()
         return True
 
     def _load_script(self, asked: _Asked | None) -> None:
@@ -168,16 +199,24 @@ class Channel(stock.Channel):
         self.client.connection.send_command("SCRIPT", "LOAD", asked.call.script.source)
         self.client.parse_response(self.client.connection, "SCRIPT LOAD")
 
-    def _receive_claims(self, asked: _Asked, reply: Reply) -> None:
+    def _take(self, asked: _Asked, reply: Reply) -> None:
         claims = asked.call.parse([reply])
         # A full hand may have left more behind; then the same queue is asked again, in its turn.
         self._look = 0 if len(claims) == asked.room else self._look + 1
         for claim in claims:  # all of them first: a failed delivery must not lose the rest
             self.desk.take(claim)
         for claim in claims:
-            self.connection._deliver(payload(claim), asked.queue)
-        if self.desk.room():
-            self._brpop_start()
+            if self.desk.draining:
+                self.desk.give_back(str(claim.id))
+            else:
+                self._deliver(claim)
+
+    def _deliver(self, claim: Claim) -> None:
+        try:
+            self.connection._deliver(payload(claim), claim.id.queue)
+        except Exception as error:  # whatever a producer has sent: it must not end the worker
+            logger.exception("undeliverable_message", job=str(claim.id))
+            self.desk.give_back(str(claim.id), unfit=f"Its message cannot be handled: {error!r}")
 
     def _poll_error(self, type: str, **_: object) -> None:  # noqa: A002 - kombu's signature
         self.handlers[type]()
@@ -197,9 +236,11 @@ class Channel(stock.Channel):
             reply = self.client.parse_response(self.client.connection, "EVALSHA")
         except (*self.connection_errors, exceptions.ResponseError):
             return  # the reaper returns what the lost reply held
+        finally:
+            self.desk.answered()
         for claim in asked.call.parse([reply]):
             self.desk.take(claim)
-            self.desk.give_back(str(claim.id), unknown_type=False)
+            self.desk.give_back(str(claim.id))
 
 
 class Transport(stock.Transport):

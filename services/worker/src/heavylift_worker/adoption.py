@@ -65,5 +65,8 @@ def _arguments(message: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
 def _moment(text: str | None) -> datetime | None:
     if not text:
         return None
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise NotAdoptableError(f"Its eta or expires is not a time in ISO 8601: {text!r}.") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

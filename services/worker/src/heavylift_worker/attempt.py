@@ -29,7 +29,8 @@ from heavylift.ids import JobId, created_ms
 from heavylift.operations import Ending, Finished, Outcome
 from heavylift.store import Store
 from heavylift_worker.context import AttemptContext
-from heavylift_worker.descendants import adopt_orphans, end_leftovers
+from heavylift_worker.descendants import adopt_orphans, die_with, end_leftovers
+from heavylift_worker.guard import Guard
 from heavylift_worker.outcome import ending_of, invalid_input
 from heavylift_worker.registry import Registry
 from heavylift_worker.settings import WorkerSettings
@@ -39,6 +40,9 @@ logger = structlog.get_logger()
 
 RETRY_PAUSE = 0.2
 """Seconds between two tries to end an attempt while Redis is away. Its lease stays this worker's that long."""
+
+_UUID_LENGTH = 36
+_UUID_VERSION = 14
 
 
 class Assignment(NamedTuple):
@@ -60,6 +64,8 @@ class Bench:
         self.settings = settings
         self.registry = registry
         self.workdirs = workdirs
+        self.worker_pid = os.getpid()
+        self.guard = Guard(workdirs)
         self.flower = Flower.of(settings, settings.worker_name)
 
     @cached_property
@@ -93,7 +99,10 @@ def prepare(bench: Bench) -> None:
 def begin_child() -> None:
     """Make a fresh child process ready: a group of its own to be killed with, and orphans adopted."""
     global _home  # noqa: PLW0603
+    assert _bench is not None, "prepare() comes before the pool's first fork"
     os.setpgid(0, 0)
+    _bench.guard.announce()
+    die_with(_bench.worker_pid)
     adopt_orphans()
     _home = Path.cwd()
     signal.signal(signal.SIGUSR2, _on_stop)  # a stop may come before the first attempt listens
@@ -239,7 +248,7 @@ class Attempt:
 
     def _flower_event(self, ending: Ending) -> tuple[str, bytes]:
         facts: dict[str, JsonValue] = {
-            "received": created_ms(self.id.uuid) / 1000,
+            "received": self._received_at(),
             "started": self.started_at,
             "runtime": time.time() - self.started_at,
             "retries": self.assignment.attempt - 1,
@@ -248,6 +257,10 @@ class Attempt:
             facts |= {"exception": ending.error.message, "traceback": ending.error.detail}
         succeeded = ending.outcome is Outcome.SUCCEEDED
         return self.bench.flower.attempt_ended(str(self.id), self.assignment.type, succeeded=succeeded, facts=facts)
+
+    def _received_at(self) -> float:
+        own = len(self.id.uuid) == _UUID_LENGTH and self.id.uuid[_UUID_VERSION] == "7"  # else a stock producer's
+        return created_ms(self.id.uuid) / 1000 if own else self.started_at
 
     def _clean_up(self, *, published: bool) -> None:
         try:

@@ -14,6 +14,7 @@ from kombu.message import Message
 
 from heavylift.operations import Ending, Outcome
 from heavylift.transport import CLAIM_HEADER
+from heavylift_worker.desk import kill_group
 from heavylift_worker.supervisor import Supervisor
 
 logger = structlog.get_logger()
@@ -45,6 +46,11 @@ class JobConsumer(Consumer):
         super().register_with_event_loop(hub)
         hub.add_reader(self.controller.wake_pipe, self._on_wake)
 
+    def on_ready(self) -> None:
+        """Tell that jobs are taken from now on; again after every lost connection."""
+        super().on_ready()
+        logger.info("worker_ready", held=self.supervisor.desk.held())
+
     def _on_wake(self) -> None:
         os.read(self.controller.wake_pipe, 4096)
         self.pool.maintain_pool()
@@ -64,18 +70,23 @@ class JobConsumer(Consumer):
 
     def on_close(self) -> None:
         """Give back jobs that no child has begun: Celery drops them here."""
-        super().on_close()
         desk = self.supervisor.desk
-        for held in desk.snapshot():
-            if held.pid is None:
-                ending = Ending(
-                    Outcome.RELEASED, reason="not started yet when its worker closed or lost its connection"
-                )
-                desk.end(str(held.claim.id), held.claim.token, ending)
+        handed_over = [held for held in desk.snapshot() if held.pid is None and not held.gone]
+        super().on_close()
+        if not handed_over:
+            return
+        # A child may have begun one of them a moment ago, and the pool has just forgotten which.
+        running = {held.pid for held in desk.snapshot()}
+        for process in self.pool._pool._pool:
+            if process.pid not in running:
+                kill_group(process.pid)
+        ending = Ending(Outcome.RELEASED, reason="not started yet when its worker lost its connection")
+        for held in handed_over:
+            desk.lose(str(held.claim.id), held.claim.token, held.ending or ending)
         self.supervisor.wake()
 
     def on_unknown_task(self, body: object, message: Message, exc: KeyError) -> None:  # noqa: ARG002 - Celery's
         """Have a job of an unknown type offered to others, a little later."""
         claim = message.headers[CLAIM_HEADER]
         logger.error("unknown_job_type", job=str(claim.id), type=claim.type)
-        self.supervisor.give_back(claim, unknown_type=True)
+        self.supervisor.offer_again(claim)

@@ -20,7 +20,8 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from heavylift.operations import Claim, Claimant, Ending
+from heavylift.model import JobError
+from heavylift.operations import Claim, Claimant, Ending, Outcome
 
 
 @dataclass(slots=True)
@@ -50,6 +51,8 @@ class Desk:
     claimant: Claimant
     slots: int
     draining: bool = False
+    _asking: bool = False
+    """A claim is on its way."""
     _held: dict[str, Held] = field(default_factory=dict)
     _numbers: int = 1
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -59,9 +62,23 @@ class Desk:
     def room(self) -> int:
         """Return how many jobs may be claimed now."""
         with self._lock:
-            if self.draining or any(held.claim.alone for held in self._held.values()):
-                return 0
-            return max(0, self.slots - len(self._held))
+            return self._room()
+
+    def ask(self) -> int:
+        """Return how many jobs may be claimed now, and note that they are asked for; `answered` must follow."""
+        with self._lock:
+            room = self._room()
+            self._asking = room > 0
+            return room
+
+    def answered(self) -> None:
+        """Note that no claim is on its way any more."""
+        self._asking = False
+
+    def _room(self) -> int:
+        if self.draining or any(held.claim.alone for held in self._held.values()):
+            return 0
+        return max(0, self.slots - len(self._held))
 
     def held(self) -> int:
         """Return how many jobs the worker holds whose child lives, or is to come."""
@@ -79,6 +96,15 @@ class Desk:
         """Note a claimed job, so that its lease is renewed from now on."""
         with self._lock:
             self._held[str(claim.id)] = Held(claim)
+
+    def give_back(self, job_id: str, *, unfit: str | None = None) -> None:
+        """Have a job released that is not begun. `unfit`: why its message cannot be handled; it counts an attempt."""
+        ending = Ending(Outcome.RELEASED, reason="claimed while its worker was leaving")
+        if unfit is not None:
+            ending = Ending(Outcome.RETRYING, error=JobError(type="unfit_message", message=unfit), reason=unfit)
+        with self._lock:
+            if (held := self._held.get(job_id)) and held.ending is None:
+                held.ending = ending
 
     # --- the event loop's side ---
 
@@ -117,6 +143,11 @@ class Desk:
         """Return copies of all held jobs."""
         with self._lock:
             return [replace(held) for held in self._held.values()]
+
+    def empty(self) -> bool:
+        """Return whether nothing is held, nor on its way here."""
+        with self._lock:
+            return not self._held and not self._asking
 
     def end(self, job_id: str, token: str, ending: Ending) -> None:
         """Decide how the parent ends the attempt. The first decision stands."""

@@ -67,6 +67,7 @@ class Supervisor(threading.Thread):
         self._store = Store.from_settings(bench.settings)
         self._drain_deadline: float | None = None
         self._give_up_at: float | None = None
+        self._drain_told = False
         self._said_hello: float | None = None
         self._away_since: float | None = None
         self._oom_kills = _oom_kills()
@@ -83,9 +84,12 @@ class Supervisor(threading.Thread):
 
     def drain(self, *, grace: float) -> None:
         """Take no more jobs, and hand back after `grace` seconds those that still run. Safe in a signal's handler."""
+        hand_back_time = HAND_BACK_TIME.total_seconds()
+        give_up_at = time.monotonic() + max(grace, hand_back_time)
+        if self._give_up_at is None or give_up_at < self._give_up_at:
+            self._drain_deadline = give_up_at - hand_back_time
+            self._give_up_at = give_up_at
         self.desk.draining = True
-        self._give_up_at = time.monotonic() + grace
-        self._drain_deadline = self._give_up_at - HAND_BACK_TIME.total_seconds()
         self.wake()
 
     def job_left(self) -> None:
@@ -111,13 +115,11 @@ class Supervisor(threading.Thread):
         self.desk.end(str(claim.id), claim.token, ending)
         self.wake()
 
-    def give_back(self, claim: Claim, *, unknown_type: bool) -> None:
-        """Release a claimed job that this worker does not run. One of an unknown type counts an attempt."""
-        ending = Ending(Outcome.RELEASED, reason="worker does not run it now")
-        if unknown_type:
-            sentence = f"No job type {claim.type!r} on worker {self.settings.worker_name}; check its --jobs and image."
-            error = JobError(type="unknown_type", message=sentence)
-            ending = Ending(Outcome.RETRYING, error=error, reason=sentence, delay=UNKNOWN_TYPE_DELAY)
+    def offer_again(self, claim: Claim) -> None:
+        """Have a job of an unknown type offered to others, a little later. It counts an attempt."""
+        sentence = f"No job type {claim.type!r} on worker {self.settings.worker_name}; check its --jobs and image."
+        error = JobError(type="unknown_type", message=sentence)
+        ending = Ending(Outcome.RETRYING, error=error, reason=sentence, delay=UNKNOWN_TYPE_DELAY)
         self.desk.end(str(claim.id), claim.token, ending)
         self.wake()
 
@@ -136,6 +138,7 @@ class Supervisor(threading.Thread):
             beat = time.monotonic() >= next_beat
             if beat:
                 next_beat = time.monotonic() + HEARTBEAT_INTERVAL.total_seconds()
+            self._tell_drain()
             try:
                 self._turn(beat=beat)
                 self._contact()
@@ -146,13 +149,19 @@ class Supervisor(threading.Thread):
             self._leave_if_done()
             self._rest(next_beat)
         with suppress(StoreUnavailable):
+            self._end(self.desk.snapshot())  # what the closing channel gave back
             self._tell_flower("offline")
 
+    def _tell_drain(self) -> None:
+        # Here and not in drain(): a signal's handler may have interrupted the very lock that logging needs.
+        if self.desk.draining and not self._drain_told:
+            self._drain_told = True
+            logger.info("worker_draining", held=self.desk.held())
+
     def _turn(self, *, beat: bool) -> None:
-        held = self.desk.snapshot()
+        self._enforce(self.desk.snapshot())  # first: a soft limit needs no Redis
         if beat:
-            self._renew(held)
-        self._enforce(held)
+            self._renew(self.desk.snapshot())
         self._end(self.desk.snapshot())
         if beat:
             self._introduce()
@@ -228,8 +237,10 @@ class Supervisor(threading.Thread):
                 self.desk.settle(str(claim.id), claim.token)
 
     def _kill(self, claim: Claim) -> None:
-        if self.desk.kill(str(claim.id), claim.token):
-            shutil.rmtree(self._bench.workdir(claim.token), ignore_errors=True)
+        workdir = self._bench.workdir(claim.token)
+        if self.desk.kill(str(claim.id), claim.token) and workdir.exists():
+            # A million files take longer than a lease lasts.
+            threading.Thread(target=shutil.rmtree, args=(workdir,), kwargs={"ignore_errors": True}, daemon=True).start()
 
     def _introduce(self) -> None:
         if self._said_hello is None or time.monotonic() - self._said_hello >= HEARTBEAT_SECONDS:
@@ -244,7 +255,7 @@ class Supervisor(threading.Thread):
     def _leave_if_done(self) -> None:
         # With Redis away nothing can be handed back: after the grace the reaper must do it.
         given_up = self._give_up_at is not None and time.monotonic() >= self._give_up_at
-        if self.desk.draining and (given_up or not self.desk.held()):
+        if self.desk.draining and (given_up or self.desk.empty()):
             self._on_empty()
 
     def _contact(self) -> None:
@@ -255,6 +266,7 @@ class Supervisor(threading.Thread):
     def _no_contact(self, error: StoreUnavailable) -> None:
         if self._away_since is None:
             self._away_since = time.monotonic()
+            self._published_types = False  # it may come back empty
             logger.warning("redis_is_away", error=str(error), held=self.desk.held())
 
     def _rest(self, next_beat: float) -> None:

@@ -55,10 +55,10 @@ for i = 2, #KEYS do
     local message = redis.call('RPOP', KEYS[i])
     if not message then break end
     local uuid = read(message, step)
-    local job = uuid and redis.call('HMGET', record(uuid), 'status', 'type', 'input', 'attempts', 'max', 'expires', 'losses')
+    local job = uuid and redis.call('HMGET', record(uuid), 'status', 'type', 'input', 'attempts', 'max', 'expires', 'losses', 'started')
     if not job or job[1] ~= 'queued' then -- cancelled while it waited, or a second message of one job
       skips = skips - 1
-    elseif job[6] and tonumber(job[6]) <= now then
+    elseif job[6] and tonumber(job[6]) <= now and not job[8] then -- a later attempt has met its start deadline
       conclude(uuid, 'queued', 'expired', ',"reason":"not started before expires_at"', {})
       skips = skips - 1
     elseif tonumber(job[7] or 0) >= SUSPECT_LOSSES and busy + #taken > 0 then
