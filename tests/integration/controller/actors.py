@@ -77,7 +77,7 @@ class ControllerProcess:
         def reached() -> bool:
             assert self.process.poll() is None, self.log.read_text()
             contacts = self.samples("heavylift_controller_last_success_timestamp_seconds", "loop")
-            return len(contacts) == 4 and all(at > now for name, at in contacts.items() if name != "sweeper")
+            return len(contacts) == 5 and all(at > now for name, at in contacts.items() if name != "sweeper")
 
         wait_until(lambda: self.events("endpoints_listening"), what="the controller's start")
         wait_until(reached, what="contact of all loops with Redis")

@@ -149,7 +149,7 @@ def test_a_finished_job_is_kept_for_its_retention(bench: Bench) -> None:
 def test_no_unfinished_job_is_forgotten(bench: Bench) -> None:
     running = bench.submit(retention=0)
     bench.claim_one()
-    replayed = bench.submit(retention=0)
+    replayed = bench.submit(retention=60)
     bench.finish(bench.claim_one(), Outcome.FAILED)
     bench.replay(replayed)
     scheduled = bench.submit(retention=0, run_in=60)
@@ -157,6 +157,33 @@ def test_no_unfinished_job_is_forgotten(bench: Bench) -> None:
 
     assert bench.forget(running, replayed, scheduled) == 0
     assert bench.dump() == before
+
+
+def test_a_job_past_its_retention_is_not_replayed_since_its_files_may_be_gone(bench: Bench) -> None:
+    job_id = bench.submit(retention=0)
+    bench.finish(bench.claim_one(), Outcome.FAILED)
+
+    assert bench.replay(job_id) == JobStatus.FAILED
+    assert bench.forget(job_id) == 1
+
+
+def test_a_waiting_job_expires_without_any_worker(bench: Bench) -> None:
+    job_id = bench.submit(expires_in=0.01)
+
+    wait_until(lambda: bench.release_due().count == 1, what="the start deadline")
+
+    assert bench.status(job_id) == JobStatus.EXPIRED
+    assert bench.claim() == []
+
+
+def test_a_job_that_was_started_in_time_keeps_its_other_attempts(bench: Bench) -> None:
+    job_id = bench.submit(expires_in=0.05)
+    bench.finish(bench.claim_one(), Outcome.RETRYING)
+
+    wait_until(lambda: (bench.read(job_id).expires_at or datetime.now(UTC)) < datetime.now(UTC), what="its deadline")
+    bench.release_due()
+
+    assert bench.claim_one().attempt == 2
 
 
 def test_a_forgotten_jobs_message_is_skipped(bench: Bench) -> None:

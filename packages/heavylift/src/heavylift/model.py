@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from cronsim import CronSim, CronSimError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 
 class JobStatus(StrEnum):
@@ -138,6 +140,47 @@ class Job(BaseModel):
     output: JsonValue = None
     error: JobError | None = None
     artifacts: list[Artifact] = []
+
+
+class Schedule(BaseModel):
+    """A recurring job: a cron expression in a time zone, and what is submitted each time."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")
+    type: str
+    cron: str
+    """Five fields as in crontab(5): minute, hour, day of month, month, day of week."""
+    time_zone: str = "UTC"
+    """A name of the IANA time zone database, such as `Europe/Berlin`. Around a change of clocks Debian's rules hold:
+    a skipped time runs right after the change, a repeated one once."""
+    input: JsonValue = {}
+    priority: Priority = Priority.NORMAL
+    start_within: timedelta | None = None
+    """A run that no worker has started for so long expires, instead of piling up on the next."""
+
+    @model_validator(mode="after")
+    def _has_a_next_run(self) -> Schedule:
+        self.next_after(datetime.now(UTC))
+        return self
+
+    def next_after(self, moment: datetime) -> datetime:
+        """Return the first run after the moment.
+
+        Raises
+        ------
+        ValueError
+            The cron expression or the time zone is none, or no such date ever comes.
+
+        """
+        try:
+            zone = ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{self.time_zone!r} is not a time zone; one looks like Europe/Berlin") from error
+        try:
+            return next(CronSim(self.cron, moment.astimezone(zone))).astimezone(UTC)
+        except CronSimError as error:
+            raise ValueError(f"{self.cron!r} is not a cron expression: {error}") from error
+        except StopIteration as error:
+            raise ValueError(f"{self.cron!r} names a date that never comes") from error
 
 
 class JobTypeInfo(BaseModel):

@@ -21,6 +21,7 @@ from heavylift_controller.loop import Loop
 from heavylift_controller.observer import Observer, QueueStateCollector
 from heavylift_controller.queues import Queues
 from heavylift_controller.reaper import Reaper
+from heavylift_controller.recurring import Recurring
 from heavylift_controller.scheduler import Scheduler
 from heavylift_controller.settings import ControllerSettings
 from heavylift_controller.sweeper import Sweeper
@@ -84,6 +85,7 @@ def build(settings: ControllerSettings, stop: threading.Event) -> list[Loop]:
     return [
         Loop("reaper", reaper.turn, **quick),
         Loop("scheduler", Scheduler(store, queues, tick=tick).turn, **quick),
+        Loop("recurring", Recurring(store, queues, tick=tick).turn, **quick),
         Loop("observer", observer.turn, **quick),
         Loop(
             "sweeper", sweeper.turn, stop=stop, pause=min(interval, 10.0), stalled_after=SWEEP_STALLED_AFTER + interval

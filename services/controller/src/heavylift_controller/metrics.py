@@ -15,6 +15,8 @@ REAPED = Counter(
 
 RELEASED = Counter("heavylift_released_jobs", "Scheduled jobs queued when their time had come.", ("queue",))
 
+RECURRED = Counter("heavylift_recurring_jobs", "Recurring jobs submitted when their time had come.", ("queue",))
+
 SWEPT = Counter("heavylift_swept_jobs", "Finished jobs removed after their retention.", ("queue",))
 
 FRESH_PERIODS = Counter(
@@ -54,6 +56,7 @@ def announce(queue: str) -> None:
     for outcome in OUTCOMES:
         REAPED.labels(queue=queue, outcome=outcome)
     RELEASED.labels(queue=queue)
+    RECURRED.labels(queue=queue)
     SWEPT.labels(queue=queue)
 
 

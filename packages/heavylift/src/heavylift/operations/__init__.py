@@ -20,10 +20,12 @@ from heavylift.operations.job_types import publish_types, read_queues, read_type
 from heavylift.operations.queues import QueueState, queue_state
 from heavylift.operations.reading import EventPage, cursor_of, list_jobs, read_events, read_job
 from heavylift.operations.recovery import Lease, Released, forget, read_kept_until, read_leases, reap, release_due
+from heavylift.operations.schedules import Agenda, Planned, fire, plan, read_agenda, unplan
 from heavylift.operations.steering import cancel, replay
 from heavylift.operations.submission import Submission, Submitted, submit
 
 __all__ = [
+    "Agenda",
     "Claim",
     "Claimant",
     "Ending",
@@ -32,6 +34,7 @@ __all__ = [
     "Lease",
     "LeaseState",
     "Outcome",
+    "Planned",
     "QueueState",
     "Released",
     "Submission",
@@ -40,10 +43,13 @@ __all__ = [
     "claim",
     "cursor_of",
     "finish",
+    "fire",
     "forget",
     "list_jobs",
+    "plan",
     "publish_types",
     "queue_state",
+    "read_agenda",
     "read_events",
     "read_job",
     "read_kept_until",
@@ -57,4 +63,5 @@ __all__ = [
     "report_log",
     "report_progress",
     "submit",
+    "unplan",
 ]

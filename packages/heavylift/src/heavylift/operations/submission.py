@@ -43,7 +43,7 @@ def submit(keys: Keys, queue: str, submissions: Sequence[Submission], *, bound: 
     """Accept jobs of one queue, all or none. Raises QueueFull when more than `bound` would wait (0: no bound)."""
     args: list[Argument] = [bound]
     for item in submissions:
-        args += _submission_args(item)
+        args += submission_args(item)
 
     def parse(reply: Reply) -> list[Submitted]:
         head, *flags = to_list(reply)
@@ -54,7 +54,8 @@ def submit(keys: Keys, queue: str, submissions: Sequence[Submission], *, bound: 
     return Call.of(script("submit"), keys.script_keys(queue), args, parse)
 
 
-def _submission_args(item: Submission) -> list[Argument]:
+def submission_args(item: Submission) -> list[Argument]:
+    """Return the fields of a job as `accept` in scripts/common.lua reads them."""
     return [
         item.id.uuid,
         item.info.type,

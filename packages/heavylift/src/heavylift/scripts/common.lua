@@ -58,6 +58,43 @@ local function move(uuid, from, to, step, created)
   redis.call('ZADD', base .. to, score(to, step, created), uuid)
 end
 
+-- Accepts one job from ten ARGV that follow ARGV[at]:
+--   uuid, type, input, message, priority step, max attempts, run_at ms or '', expires ms or '', retention ms, inputs or ''
+-- Returns 1, or 0 if it was there already (a repeated submit).
+local JOB_FIELDS = 10
+
+local function accept(at)
+  local uuid, step, run_at, expires = ARGV[at + 1], tonumber(ARGV[at + 5]), ARGV[at + 7], ARGV[at + 8]
+  if redis.call('EXISTS', record(uuid)) == 1 then return 0 end
+  local later = run_at ~= '' and tonumber(run_at) > now
+  local status = later and 'scheduled' or 'queued'
+  local fields = {
+    'status', status, 'type', ARGV[at + 2], 'input', ARGV[at + 3], 'max', ARGV[at + 6],
+    'priority', ARGV[at + 5], 'created', number(now), 'retain', ARGV[at + 9],
+  }
+  local function also(name, value)
+    if value ~= '' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
+  end
+  also('run_at', run_at)
+  also('expires', expires)
+  also('inputs', ARGV[at + 10])
+  if later then also('message', ARGV[at + 4]) end
+  redis.call('HSET', record(uuid), unpack(fields))
+  redis.call('ZADD', base .. status, score(status, step, now), uuid)
+  if expires ~= '' then redis.call('ZADD', base .. 'expiring', expires, uuid) end
+  if later then
+    redis.call('ZADD', base .. 'due', run_at, uuid)
+  else
+    redis.call('LPUSH', list_of(step), ARGV[at + 4])
+    wake()
+  end
+  event(uuid, status, '')
+  return 1
+end
+
 -- Ends the job: `fields` are HSET pairs beside status and finished. Kept for its retention, then swept.
 local function conclude(uuid, from, to, extra, fields)
   local facts = redis.call('HMGET', record(uuid), 'priority', 'created', 'retain')
