@@ -23,7 +23,7 @@ test: lint ## Lint, check types, run the unit and integration tests
 lint: $(READY) ## Check style, formatting and types
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
-	@$(BIN)/ty check --quiet
+	@$(BIN)/ty check
 
 format: $(READY) ## Repair what ruff can repair
 	@$(BIN)/ruff check --quiet --fix-only
