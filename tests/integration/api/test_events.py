@@ -154,7 +154,10 @@ def test_silence_is_filled_with_comments(
                 break
 
 
-def test_streams_survive_a_restart_of_redis(start_api: Callable[..., Api], redis_server: RedisServer) -> None:
+def test_streams_survive_a_restart_of_redis(
+    start_api: Callable[..., Api], redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heavylift_api.events.LOOK_INTERVAL", 60)  # only the hints can tell
     api = start_api(redis_server.url).http
     worker = Worker(redis_server.url)
     with following(api, submitted(api)) as stream:

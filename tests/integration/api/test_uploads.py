@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 import socket
 import threading
 import time
@@ -11,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from heavylift import operations as ops
@@ -28,6 +28,11 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 def stored_files(api: Api) -> list[Path]:
     folder = Path(api.settings.artifacts_url.removeprefix("file://"))
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def resident() -> int:
+    """Return the bytes of memory this process, and so the API in it, has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def blocks(count: int, size: int = 1 << 20) -> Iterator[bytes]:
@@ -106,6 +111,18 @@ def test_a_malformed_form_is_refused(
     assert worker.store.run(ops.queue_state(worker.keys, "video")).waiting == 0
 
 
+def test_a_file_is_removed_when_its_job_is_refused_at_last(
+    start_api: Callable[..., Api], worker: Worker, redis_url: str
+) -> None:
+    api = start_api(redis_url, max_waiting=1)
+    file, late = ("file", ("a.mp4", FILM)), ("input", (None, b'{"height": "high"}'))
+    assert api.http.post("/upload", files=[file, late]).status_code == 422
+    assert stored_files(api) == []
+    assert api.http.post("/upload", content=FILM).status_code == 202
+    assert api.http.post("/upload", content=FILM).status_code == 503  # the queue is full
+    assert len(stored_files(api)) == 1
+
+
 @pytest.mark.parametrize("announced", [True, False])
 @pytest.mark.parametrize("form", [True, False])
 def test_a_file_over_the_limit_is_refused_and_removed(
@@ -139,16 +156,17 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(
     assert worker.store.run(ops.queue_state(worker.keys, "video")).waiting == 0
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
 def test_a_large_file_takes_constant_memory(start_api: Callable[..., Api], worker: Worker, redis_url: str) -> None:
     api = start_api(redis_url)
     api.http.post("/upload", content=blocks(24), headers=OCTETS).raise_for_status()  # warm up
-    before = psutil.Process().memory_info().rss
+    before = resident()
     peak = 0
 
     def observed() -> Iterator[bytes]:
         nonlocal peak
         for block in blocks(400):
-            peak = max(peak, psutil.Process().memory_info().rss)
+            peak = max(peak, resident())
             yield block
 
     job = api.http.post("/upload", content=observed(), headers=OCTETS).json()
