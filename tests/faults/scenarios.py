@@ -1,0 +1,251 @@
+"""The scenarios: what is submitted, what is broken meanwhile, and what must be true beyond the auditor's questions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.faults.aof import AofSizes
+from tests.faults.chaos import Chaos
+from tests.faults.load import SHORT, Kind, Load
+from tests.faults.proxy import Proxy, Step
+from tests.faults.report import Report
+from tests.faults.stack import Size, Stack
+from tests.waiting import wait_until
+
+SOME_LONG = (Kind(0.01, (0.3, 3.0)), SHORT)
+"""One in a hundred runs for seconds: at any time about one a worker is in the middle of its work."""
+
+
+HOLD = 8.0
+"""Seconds a job that holds a slot runs longer than the outage."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a form of the suite takes. Seconds."""
+
+    submit: float
+    outage: float
+    """Longer than the lease."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of trouble."""
+
+    name: str
+    what: str
+    """For the page: what is broken, how often."""
+    run: Callable[[Stack, Chaos, Pace], None]
+    kinds: tuple[Kind, ...] = SOME_LONG
+    stock: bool = True
+    """Whether it can be done to stock Celery too."""
+    harmless: bool = False
+    """No attempt may be lost or repeated at all."""
+    size: Size = field(default_factory=Size)
+    holds_slots: bool = False
+    """Some jobs run longer than the outage."""
+    outage_delays: bool = False
+    """Recovery may take the outage's time longer: what recovers is itself frozen."""
+    check: Callable[[Stack, Chaos, Report], None] | None = None
+    more_jobs: int = 0
+    """Submitted by the scenario itself."""
+    impossible: Callable[[], str | None] = lambda: None
+    """Why it cannot be run on this machine, if it cannot."""
+    remark: str = ""
+    """For the page: what to know of the figures."""
+
+    def skip_where_impossible(self) -> None:
+        """Skip the test where this machine lacks what the scenario needs."""
+        if why := self.impossible():
+            pytest.skip(why)
+
+
+def kill_workers(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(2, 6):
+        chaos.kill_worker()
+
+
+def kill_children(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(0.2, 0.8):
+        chaos.kill_child()
+
+
+def kill_either(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(2, 4):
+        chaos.kill_child()
+        chaos.pause(1, 2)
+        chaos.kill_worker()
+
+
+def replace_workers(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    leaving = [chaos.replace_worker() for _ in chaos.while_submitting(1, 4)]
+    for worker in leaving:
+        assert worker.process.wait(stack.size.grace + 15) == 0, worker.log.read_text()[-3000:]
+
+
+def kill_parents(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(3, 6):
+        chaos.kill_parent()
+
+
+def freeze_workers(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(2, 3):
+        worker = chaos.freeze_worker()
+        time.sleep(pace.outage)
+        chaos.thaw(worker)
+
+
+def restart_redis(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(2, 6):
+        chaos.kill_redis(down=chaos.rng.uniform(0, 2))
+
+
+def cut_aof(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    with AofSizes(stack.folder) as sizes:
+        for _ in chaos.while_submitting(4, 8):
+            chaos.kill_redis_and_cut(sizes, seconds=1.0)
+
+
+def hold_slots(stack: Stack, seconds: float) -> None:
+    """Have some of the slots run jobs of that length, so that others are free."""
+    stack.submit(Load(jobs=4, seconds=0.0, kinds=(Kind(1.0, (seconds, seconds)),)))
+    wait_until(lambda: stack.running() >= 4, timeout=20, what="the start of long jobs")
+
+
+def redis_down(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    chaos.pause(2, 4)
+    hold_slots(stack, pace.outage + HOLD)
+    chaos.kill_redis(down=pace.outage)
+
+
+def redis_paused(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    chaos.pause(2, 4)
+    hold_slots(stack, pace.outage + HOLD)
+    chaos.pause_redis(pace.outage)
+
+
+def flush_scripts(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(0.05, 0.3):
+        chaos.flush_scripts()
+
+
+def fill_redis(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(3, 4):
+        chaos.fill_redis(4.0)
+
+
+def break_connections(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    """Workers connect through a proxy; those that were there already are replaced."""
+
+    def on_break(command: str, step: Step) -> None:
+        chaos.note_break(command, step, may_lose=command == "claim" and step is not Step.REQUEST_LOST)
+
+    with Proxy(stack.redis.port, stack.commands(), on_break) as proxy:
+        stack.through = proxy.url
+        for _ in range(stack.size.workers):
+            chaos.replace_worker(stack.workers[0])
+        for _ in chaos.while_submitting(1, 1):
+            pass
+        stack.await_end(3 * stack.size.lease + 30)
+        proxy.breaking = False
+        stack.end_workers()
+
+
+def freeze_reaper(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(2, 3):
+        with chaos.controller_frozen():
+            chaos.kill_worker()
+            time.sleep(pace.outage)
+
+
+def kill_controllers(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(1, 3):
+        chaos.kill_controller()
+
+
+def poison(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    chaos.pause(1, 2)
+    stack.submit(Load(jobs=4, seconds=0.0, kinds=(Kind(1.0, (0.1, 0.3), type="faults.poison"),)))
+    for _ in chaos.while_submitting(0.1, 0.2):
+        chaos.revive(because="poison")
+
+
+SCENARIOS = (
+    Scenario("sigkill-workers", "SIGKILL of a whole worker every 2 to 6 s", kill_workers),
+    Scenario("sigkill-children", "SIGKILL of a worker's child every 0.2 to 0.8 s", kill_children),
+    Scenario(
+        "sigkill-large",
+        "SIGKILL of workers and children whose jobs hold 1 GB",
+        kill_either,
+        kinds=(Kind(0.004, (0.5, 2.0), fields={"megabytes": 1024}), SHORT),
+    ),
+    Scenario(
+        "sigterm",
+        "SIGTERM of a worker every 1 to 4 s, 5 s of grace, some jobs longer than that",
+        replace_workers,
+        kinds=(Kind(0.01, (0.3, 3.0)), Kind(0.001, (6.0, 9.0)), SHORT),
+    ),
+    Scenario(
+        "sigkill-parent",
+        "SIGKILL of a worker's parent process only, while its children's jobs run processes of their own",
+        kill_parents,
+        kinds=(Kind(0.01, (0.3, 3.0), fields={"processes": 2}), SHORT),
+    ),
+    Scenario("sigstop", "SIGSTOP of a worker for longer than the lease, then SIGCONT", freeze_workers),
+    Scenario("redis-killed", "kill -9 of Redis every 2 to 6 s, away 0 to 2 s", restart_redis, harmless=True),
+    Scenario("redis-killed-aof-cut", "kill -9 of Redis, and the last second cut off its AOF", cut_aof),
+    Scenario(
+        "redis-down",
+        "Redis away for longer than the lease, slots busy and free",
+        redis_down,
+        harmless=True,
+        holds_slots=True,
+        more_jobs=4,
+    ),
+    Scenario(
+        "redis-paused",
+        "Redis frozen for longer than the lease, slots busy and free",
+        redis_paused,
+        harmless=True,
+        holds_slots=True,
+        more_jobs=4,
+    ),
+    Scenario("script-flush", "SCRIPT FLUSH every 0.05 to 0.3 s", flush_scripts, harmless=True, stock=False),
+    Scenario(
+        "maxmemory",
+        "Redis at maxmemory for 4 s, again and again, with jobs running and waiting",
+        fill_redis,
+        kinds=(Kind(1.0, (0.01, 0.03)),),
+        harmless=True,
+    ),
+    Scenario(
+        "broken-connections", "connections reset between each step of claim, finish and renewal", break_connections
+    ),
+    Scenario(
+        "reaper-frozen",
+        "the controller frozen for longer than the lease, while a worker is killed",
+        freeze_reaper,
+        stock=False,
+        outage_delays=True,
+    ),
+    Scenario(
+        "scheduler-killed",
+        "SIGKILL of the controller every 1 to 3 s; all jobs are due later",
+        kill_controllers,
+        kinds=(Kind(1.0, (0.0, 0.004), delay=(0.2, 15.0)),),
+        harmless=True,
+        stock=False,
+    ),
+    Scenario(
+        "poison",
+        "four jobs that kill their whole worker, among others that have three attempts as well",
+        poison,
+        kinds=(Kind(0.01, (0.3, 3.0), type="faults.neighbour"), Kind(0.99, (0.0, 0.004), type="faults.neighbour")),
+    ),
+)
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
