@@ -200,6 +200,27 @@ def test_redis_gone_behind_an_upload_is_waited_for(start_api: Callable[..., Api]
     worker.store.close()
 
 
+def test_a_file_stays_until_redis_can_say_whether_it_took_the_job(
+    start_api: Callable[..., Api], redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heavylift_api.uploads.SUBMIT_PATIENCE", 0.1)
+    monkeypatch.setattr("heavylift_api.uploads.SETTLE_PAUSE", 0.1)
+    api = start_api(redis_server.url)
+    worker = Worker(redis_server.url)
+    assert api.http.get("/v1/job-types").json()["items"]
+
+    def body() -> Iterator[bytes]:
+        yield FILM
+        wait_until(lambda: "heavylift_uploads_open 1.0" in api.http.get("/metrics").text, what="the upload's start")
+        redis_server.stop()
+
+    assert api.http.post("/upload", content=body(), headers=OCTETS).status_code == 503
+    assert len(stored_files(api)) == 1
+    redis_server.start()
+    wait_until(lambda: stored_files(api) == [], what="the file's removal")
+    worker.store.close()
+
+
 def test_more_uploads_than_the_bound_are_told_to_come_back(
     start_api: Callable[..., Api], worker: Worker, redis_url: str
 ) -> None:
