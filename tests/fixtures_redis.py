@@ -37,17 +37,24 @@ def free_port() -> int:
 class RedisServer:
     """A redis-server process on loopback that a test may stop, kill, pause and start again on the same data."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, binary: str | None = None) -> None:
+        self.binary = binary or redis_binary()
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.folder = folder
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> RedisServer:
-        command = [redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+    def launch(self) -> RedisServer:
+        """Start the process, without waiting until it answers."""
+        command = [self.binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         command += ["--save", "", "--logfile", str(self.folder / "redis.log"), *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        return self
+
+    def start(self) -> RedisServer:
+        self.launch()
+        assert self.process
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             with contextlib.suppress(redis.ConnectionError), self.client() as client:

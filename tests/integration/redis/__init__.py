@@ -1,0 +1,1 @@
+"""Redis as people run it: refusing, away, failing over, behind TLS and rights."""
