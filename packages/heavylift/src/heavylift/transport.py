@@ -7,8 +7,8 @@ How it works: the channel has one connection with at most one command outstandin
 for as many jobs as the worker has free slots. When all are empty, it waits on the queues' wake lists (BLPOP), and looks
 again when a token comes or IDLE_LOOK_INTERVAL has passed.
 
-What is not guaranteed: a claim whose reply is lost leaves a leased job that nobody runs. Nobody renews it either, so
-the reaper returns it within the lease period.
+What is not guaranteed: a claim whose reply is lost leaves a leased job that nobody runs. The desk is told, and has it
+released when Redis is back; should the worker die before that, the reaper returns it within the lease period.
 
 Written against kombu 5.7.0, whose private hooks it overrides (named in tests/unit/heavylift/test_transport.py, which
 fails when they change): the poller calls `_brpop_start` to send a command and `_brpop_read` when its reply is readable,
@@ -61,6 +61,10 @@ class Desk(Protocol):
         """Note that no claim is on its way any more."""
         ...
 
+    def unanswered(self, queue: str, first: int, count: int) -> None:
+        """Note that the reply of a claim was lost: jobs may be leased under `count` numbers from `first`."""
+        ...
+
     def held(self) -> int:
         """Return how many jobs the worker holds."""
         ...
@@ -111,6 +115,8 @@ class _Asked(NamedTuple):
 
     queue: str
     call: Call[list[Claim]]
+    first: int
+    """Claim number."""
     room: int
 
 
@@ -149,6 +155,7 @@ class Channel(stock.Channel):
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Send the next claim, or wait for a wake token when every queue was found empty."""
         queues = self.active_queues
+        self._lose_claim()  # where its connection was dropped unread
         if self._look < len(queues):
             room = self.desk.ask()
             if not room:
@@ -156,7 +163,7 @@ class Channel(stock.Channel):
             queue = queues[self._look]
             first = self.desk.reserve_numbers(room)
             call = ops.claim(self.keys, queue, self.desk.claimant, number=first, slots=room, busy=self.desk.held())
-            self._asked = _Asked(queue, call, room)
+            self._asked = _Asked(queue, call, first, room)
             self._send(*call.commands[0])
         elif queues and self.desk.room():
             self._send("BLPOP", *(self.keys.wake(queue) for queue in queues), timeout or self.brpop_timeout)
@@ -167,12 +174,14 @@ class Channel(stock.Channel):
         self.client.connection.send_command(*command)
 
     def _brpop_read(self, **options: object) -> bool:
-        asked, self._asked = self._asked, None
+        asked = self._asked
         try:
             reply = self.client.parse_response(self.client.connection, "EVALSHA" if asked else "BLPOP", **options)
+            self._asked = None
             if asked:
                 self._take(asked, reply)
         except self.connection_errors:
+            self._lose_claim()
             self.client.connection.disconnect()
             raise
         except exceptions.NoScriptError:
@@ -186,12 +195,19 @@ class Channel(stock.Channel):
             raise exceptions.ConnectionError(sentence(error)) from error
         finally:
             self._in_poll = False
+            self._asked = None
             self.desk.answered()
         if not asked:
             self._look = 0
         elif self.desk.room():
             self._brpop_start()
         return True
+
+    def _lose_claim(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked:
+            self.desk.unanswered(asked.queue, asked.first, asked.room)
+            self.desk.answered()
 
     def _load_script(self, asked: _Asked | None) -> None:
         if asked is None or asked.call.script is None:
@@ -229,15 +245,16 @@ class Channel(stock.Channel):
         super().close()
 
     def _give_back_outstanding(self) -> None:
-        asked, self._asked = self._asked, None
+        asked = self._asked
         if asked is None:
             return
         try:
             reply = self.client.parse_response(self.client.connection, "EVALSHA")
         except (*self.connection_errors, exceptions.ResponseError):
-            return  # the reaper returns what the lost reply held
-        finally:
-            self.desk.answered()
+            self._lose_claim()
+            return
+        self._asked = None
+        self.desk.answered()
         for claim in asked.call.parse([reply]):
             self.desk.take(claim)
             self.desk.give_back(str(claim.id))

@@ -49,6 +49,7 @@ class JobConsumer(Consumer):
     def on_ready(self) -> None:
         """Tell that jobs are taken from now on; again after every lost connection."""
         super().on_ready()
+        self.supervisor.reconnected()
         logger.info("worker_ready", held=self.supervisor.desk.held())
 
     def _on_wake(self) -> None:

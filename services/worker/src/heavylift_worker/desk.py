@@ -45,6 +45,16 @@ class Held:
 
 
 @dataclass
+class Unanswered:
+    """A claim whose reply was lost: jobs of `queue` may be leased under these tokens, to nobody who knows."""
+
+    queue: str
+    tokens: set[str]
+    looks: int = 5
+    """How often to look for such leases: Redis may carry out a claim after the connection it came by was lost."""
+
+
+@dataclass
 class Desk:
     """What the worker holds, and how much more it may take."""
 
@@ -53,6 +63,7 @@ class Desk:
     draining: bool = False
     _asking: bool = False
     """A claim is on its way."""
+    _unanswered: list[Unanswered] = field(default_factory=list)
     _held: dict[str, Held] = field(default_factory=dict)
     _numbers: int = 1
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -74,6 +85,12 @@ class Desk:
     def answered(self) -> None:
         """Note that no claim is on its way any more."""
         self._asking = False
+
+    def unanswered(self, queue: str, first: int, count: int) -> None:
+        """Note that the reply of a claim was lost: jobs may be leased under `count` numbers from `first`."""
+        tokens = {f"{self.claimant.boot}:{number}" for number in range(first, first + count)}
+        with self._lock:
+            self._unanswered.append(Unanswered(queue, tokens))
 
     def _room(self) -> int:
         if self.draining or any(held.claim.alone for held in self._held.values()):
@@ -143,6 +160,12 @@ class Desk:
         """Return copies of all held jobs."""
         with self._lock:
             return [replace(held) for held in self._held.values()]
+
+    def lost_claims(self) -> list[Unanswered]:
+        """Return the claims whose reply was lost, as far as they must still be looked for."""
+        with self._lock:
+            self._unanswered = [each for each in self._unanswered if each.looks > 0]
+            return list(self._unanswered)
 
     def empty(self) -> bool:
         """Return whether nothing is held, nor on its way here."""

@@ -32,6 +32,7 @@ from heavylift import operations as ops
 from heavylift.constants import CANCEL_GRACE, HEARTBEAT_INTERVAL
 from heavylift.errors import StoreUnavailable
 from heavylift.flower import HEARTBEAT_SECONDS
+from heavylift.ids import JobId
 from heavylift.model import JobError
 from heavylift.operations import Claim, Ending, LeaseState, Outcome
 from heavylift.store import Store
@@ -91,6 +92,10 @@ class Supervisor(threading.Thread):
             self._give_up_at = give_up_at
         self.desk.draining = True
         self.wake()
+
+    def reconnected(self) -> None:
+        """Say hello again at the next beat: the event loop has a new connection, and Redis may have come back empty."""
+        self._said_hello = None
 
     def job_left(self) -> None:
         """Note that a child has ended its attempt."""
@@ -162,6 +167,7 @@ class Supervisor(threading.Thread):
         self._enforce(self.desk.snapshot())  # first: a soft limit needs no Redis
         if beat:
             self._renew(self.desk.snapshot())
+            self._release_lost_claims()
         self._end(self.desk.snapshot())
         if beat:
             self._introduce()
@@ -175,6 +181,22 @@ class Supervisor(threading.Thread):
             leases = [(claim.id.uuid, claim.token) for claim in claims]
             for claim, state in zip(claims, self._store.run(ops.renew(self._store.keys, queue, leases)), strict=True):
                 self._heed(claim, state)
+
+    def _release_lost_claims(self) -> None:
+        for lost in self.desk.lost_claims():
+            for lease in self._store.run(ops.read_leases(self._store.keys, lost.queue)):
+                if lease.token in lost.tokens:
+                    self._release(JobId(lost.queue, lease.uuid), lease.token)
+            lost.looks -= 1
+
+    def _release(self, job_id: JobId, token: str) -> None:
+        job = self._store.run(ops.read_job(self._store.keys, job_id))
+        attempt = job.attempts[-1].number if job and job.attempts else 1
+        ending = Ending(Outcome.RELEASED, reason="the answer to its claim was lost")
+        self._store.run(
+            ops.finish(self._store.keys, job_id, token, ending, attempt=attempt, worker=self.settings.worker_name)
+        )
+        logger.info("lost_claim_released", job=str(job_id))
 
     def _heed(self, claim: Claim, state: LeaseState) -> None:
         job_id = str(claim.id)
@@ -266,7 +288,6 @@ class Supervisor(threading.Thread):
     def _no_contact(self, error: StoreUnavailable) -> None:
         if self._away_since is None:
             self._away_since = time.monotonic()
-            self._published_types = False  # it may come back empty
             logger.warning("redis_is_away", error=str(error), held=self.desk.held())
 
     def _rest(self, next_beat: float) -> None:
