@@ -31,7 +31,7 @@ def binaries() -> dict[str, str]:
 BINARIES = binaries()
 
 
-@pytest.fixture(params=BINARIES.values(), ids=BINARIES.keys())
+@pytest.fixture(params=list(BINARIES.values()), ids=list(BINARIES))
 def binary(request: pytest.FixtureRequest) -> str:
     """Each version of Redis there is."""
     return request.param

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import ssl
 import threading
-import time
 
 
 class Proxy:
@@ -23,6 +22,7 @@ class Proxy:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._held_back = threading.Event()
 
     def __enter__(self) -> Proxy:
         self._spawn(self._accept)
@@ -30,6 +30,7 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self._closed = True
+        self._held_back.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -85,7 +86,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
                 if is_reply and self.reply_delay:
-                    time.sleep(self.reply_delay)
+                    self._held_back.wait(self.reply_delay)
                 sink.sendall(piece)
         for each in (source, sink):
             with contextlib.suppress(OSError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ Refusal = Callable[[RedisServer], AbstractContextManager[object]]
 
 
 @contextmanager
-def configured(server: RedisServer, name: str, value: object, back: object) -> Iterator[None]:
+def configured(server: RedisServer, name: str, value: object, back: object) -> Generator[None]:
     with server.client() as admin:
         admin.config_set(name, value)
         yield
@@ -40,7 +40,7 @@ def too_few_replicas(server: RedisServer) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def too_many_clients(server: RedisServer) -> Iterator[None]:
+def too_many_clients(server: RedisServer) -> Generator[None]:
     with server.client() as admin:
         admin.client_kill_filter(_type="normal", skipme=True)
         admin.config_set("maxclients", 1)
@@ -49,7 +49,7 @@ def too_many_clients(server: RedisServer) -> Iterator[None]:
 
 
 @contextmanager
-def replica(server: RedisServer) -> Iterator[None]:
+def replica(server: RedisServer) -> Generator[None]:
     with server.client() as admin:
         admin.execute_command("REPLICAOF", "127.0.0.1", free_port())
         yield
@@ -57,7 +57,7 @@ def replica(server: RedisServer) -> Iterator[None]:
 
 
 @contextmanager
-def replica_that_shows_nothing_stale(server: RedisServer) -> Iterator[None]:
+def replica_that_shows_nothing_stale(server: RedisServer) -> Generator[None]:
     with server.client() as admin:
         admin.config_set("replica-serve-stale-data", "no")
         with replica(server):
@@ -65,7 +65,7 @@ def replica_that_shows_nothing_stale(server: RedisServer) -> Iterator[None]:
 
 
 @contextmanager
-def disk_lost(server: RedisServer) -> Iterator[None]:
+def disk_lost(server: RedisServer) -> Generator[None]:
     """Redis cannot save, and takes no writes while that is so."""
     with server.client() as admin:
         admin.config_set("save", "3600 1")
@@ -79,7 +79,7 @@ def disk_lost(server: RedisServer) -> Iterator[None]:
 
 
 @contextmanager
-def busy_script(server: RedisServer) -> Iterator[None]:
+def busy_script(server: RedisServer) -> Generator[None]:
     """A script runs for ever; Redis answers BUSY once it has run for 10 ms."""
     with server.client() as admin, server.client() as other:
         admin.config_set("lua-time-limit", 10)
