@@ -67,7 +67,7 @@ class RedisServer:
     def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         assert self.process
         self.process.send_signal(number)
 
