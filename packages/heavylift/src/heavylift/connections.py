@@ -155,6 +155,8 @@ def _tls(settings: Settings, address: RedisAddress) -> dict[str, Any]:
     options = {**address.tls, **{name: str(file) for name, file in files.items() if file is not None}}
     _load(options, "HEAVYLIFT_REDIS_CA_FILE", "ssl_ca_certs")
     _load(options, "HEAVYLIFT_REDIS_CERT_FILE, HEAVYLIFT_REDIS_KEY_FILE", "ssl_certfile", "ssl_keyfile")
+    if "ssl_certfile" in options:  # redis-py's async side leaves a certificate out that no key was named for
+        options.setdefault("ssl_keyfile", options["ssl_certfile"])
     return options
 
 

@@ -14,11 +14,11 @@ from fastapi import FastAPI
 
 from heavylift.errors import ConfigurationError
 from heavylift.logs import configure
+from heavylift.redis_check import check_redis
 from heavylift.settings import load
 from heavylift_api.app import create_app
 from heavylift_api.auth import check_exposure
 from heavylift_api.settings import ApiSettings
-from heavylift_api.startup import check_redis
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers keep idle connections (60 s), so that they never use one that was just closed."""

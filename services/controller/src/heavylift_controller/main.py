@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY, disable_created_metrics
 from heavylift import logs
 from heavylift.artifacts import ArtifactStore
 from heavylift.errors import ConfigurationError
+from heavylift.redis_check import check_redis
 from heavylift.settings import load
 from heavylift.store import Store
 from heavylift_controller.endpoints import application, serve
@@ -35,6 +36,9 @@ STALLED_AFTER = 30.0
 SWEEP_STALLED_AFTER = 900.0
 """The same for the sweeper, which may remove folders of many gigabytes."""
 
+USAGE_ERROR = 2
+"""Exit code for what only a change of settings or surroundings helps against."""
+
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger()
@@ -47,10 +51,11 @@ def main() -> int:
     try:
         settings = load(ControllerSettings)
         logs.configure(settings)
+        check_redis(settings)
         run(settings)
     except ConfigurationError as error:
         print(f"heavylift_controller: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        return USAGE_ERROR
     return 0
 
 

@@ -24,9 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(settings: WorkerSettings) -> int:
     from heavylift.logs import configure  # noqa: PLC0415 - `--help` and bad settings answer without Celery's imports
+    from heavylift.redis_check import check_redis  # noqa: PLC0415
     from heavylift_worker.worker import run_worker  # noqa: PLC0415
 
     configure(settings)
+    check_redis(settings)
     return run_worker(settings)
 
 
