@@ -40,7 +40,7 @@ def test_a_later_job_is_scheduled(api: httpx.Client, when: dict[str, object]) ->
     stored = api.get(response.headers["location"]).json()
     wait = datetime.fromisoformat(stored["run_at"]) - datetime.now(UTC)
     assert stored["status"] == "scheduled"
-    assert timedelta(minutes=59) < wait <= timedelta(hours=1)
+    assert timedelta(minutes=50) < wait <= timedelta(hours=1)  # the moment is set when tests are collected
 
 
 def test_a_submit_answers_what_a_get_answers(api: httpx.Client) -> None:
