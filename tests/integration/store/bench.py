@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -29,7 +28,7 @@ class Bench:
         self.store = Store.from_settings(Settings(redis_url=url))
         self.redis: redis.Redis = self.store.redis
         self.keys = self.store.keys
-        self.numbers = itertools.count(1)
+        self.next_number = 1
 
     def run(self, call: Call[T]) -> T:
         return self.store.run(call)
@@ -67,7 +66,8 @@ class Bench:
         return submission.id
 
     def claim(self, worker: str = "w1", *, slots: int = 1, busy: int = 0) -> list[Claim]:
-        number = next(itertools.islice(self.numbers, slots - 1, None))
+        number = self.next_number
+        self.next_number += slots
         claimant = Claimant(worker, f"boot-{worker}")
         return self.run(ops.claim(self.keys, QUEUE, claimant, number=number, slots=slots, busy=busy))
 

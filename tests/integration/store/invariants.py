@@ -86,8 +86,8 @@ def _faults(picture: Picture, uuid: str, record: dict[bytes, bytes]) -> Iterator
         yield "has another token than its lease"
     if status is JobStatus.QUEUED and messages != [int(at == step // 3) for at in range(4)]:
         yield f"has messages {messages}, for step {step}"
-    if status not in {JobStatus.QUEUED, JobStatus.CANCELLED} and any(messages):
-        yield f"has messages {messages}"  # a cancelled one's is left, and skipped when claimed
+    if status not in {JobStatus.QUEUED, JobStatus.CANCELLED, JobStatus.EXPIRED} and any(messages):
+        yield f"has messages {messages}"  # those of ended jobs that waited are left, and skipped when claimed
     if (b"message" in record) is not (status in {JobStatus.SCHEDULED, JobStatus.RUNNING, JobStatus.FAILED}):
         yield f"keeps its message: {b'message' in record}"
     if not int(record.get(b"losses", 0)) <= int(record.get(b"attempts", 0)) <= int(record[b"max"]):
