@@ -37,7 +37,7 @@ lock: $(READY) ## Resolve requirements.lock anew after a change of a pyproject.t
 		--no-emit-package heavylift-worker --no-emit-package heavylift-controller \
 		pyproject.toml -o requirements.lock
 
-bench: $(READY) ## Measure, beside other task queues on the same machine
+bench: $(READY) ## Measure, beside other task queues on the same machine; ROWS=submit,drain,… ROUNDS=5
 	@$(BIN)/python -m bench
 
 faults: $(READY) ## Run the long fault suite: kills, outages, restarts

@@ -1,0 +1,1 @@
+"""One module a row of the bench; each has `measure(options) -> Result`."""
