@@ -64,6 +64,7 @@ class Bench:
         self.settings = settings
         self.registry = registry
         self.workdirs = workdirs
+        self.storage = ArtifactStore.from_url(settings.artifacts_url)
         self.worker_pid = os.getpid()
         self.guard = Guard(workdirs)
         self.flower = Flower.of(settings, settings.worker_name)
@@ -72,11 +73,6 @@ class Bench:
     def store(self) -> Store:
         """The child's own connection."""
         return Store.from_settings(self.settings)
-
-    @cached_property
-    def storage(self) -> ArtifactStore:
-        """The child's own way to artifact storage."""
-        return ArtifactStore.from_url(self.settings.artifacts_url)
 
     def workdir(self, token: str) -> Path:
         """Return the folder of the attempt with this token."""

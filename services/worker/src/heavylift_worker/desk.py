@@ -17,6 +17,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -61,6 +62,8 @@ class Desk:
     claimant: Claimant
     slots: int
     draining: bool = False
+    wake: Callable[[], None] = field(default=lambda: None)
+    """Makes the supervisor look at once; it sets this."""
     _asking: bool = False
     """A claim is on its way."""
     _unanswered: list[Unanswered] = field(default_factory=list)
@@ -122,6 +125,7 @@ class Desk:
         with self._lock:
             if (held := self._held.get(job_id)) and held.ending is None:
                 held.ending = ending
+        self.wake()
 
     # --- the event loop's side ---
 

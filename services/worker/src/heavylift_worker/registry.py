@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -53,8 +54,12 @@ class Registry:
 def _types_in(module: str) -> Sequence[JobType]:
     try:
         loaded = importlib.import_module(module)
-    except ImportError as error:
+    except (ConfigurationError, ImportError) as error:
         raise ConfigurationError(f"--jobs {module}: {error}") from error
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{place.filename}:{place.lineno}"
+        raise ConfigurationError(f"--jobs {module}: {type(error).__name__}: {error} ({where})") from error
     found = [value for value in vars(loaded).values() if isinstance(value, JobType)]
     if not found:
         raise ConfigurationError(f"--jobs {module}: it holds no job type; declare one with @job.")

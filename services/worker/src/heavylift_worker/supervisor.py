@@ -59,6 +59,7 @@ class Supervisor(threading.Thread):
     def __init__(self, bench: Bench, desk: Desk, *, on_empty: Callable[[], None]) -> None:
         super().__init__(name="supervisor", daemon=True)
         self.desk = desk
+        desk.wake = self.wake
         self.registry = bench.registry
         self.settings = bench.settings
         self.processed = 0
