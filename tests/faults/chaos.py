@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.faults.aof import AofSizes
+from tests.faults.disk import full
 from tests.processes import members
 
 if TYPE_CHECKING:
@@ -219,6 +220,18 @@ class Chaos:
             time.sleep(seconds)
             self.full.append((time.monotonic(), self.stack.finished()))
             client.config_set("maxmemory", "0")
+
+    def move_clock(self, seconds: float) -> None:
+        """Set the wall clock of all processes so far from the true time."""
+        assert self.stack.clock
+        self.done["clock moved"] += 1
+        self.stack.clock.move(seconds)
+
+    def fill_disk(self, seconds: float) -> None:
+        """Fill the artifacts' disk to the last byte for so long."""
+        self.done["disk full"] += 1
+        with full(self.stack.artifacts):
+            time.sleep(seconds)
 
     def note_break(self, command: str, step: str, *, may_lose: bool) -> None:
         """A proxy has broken a connection."""

@@ -54,7 +54,8 @@ def perform(scenario: Scenario, form: Form, folder: Path, kind: type[Stack] = St
     size = dataclasses.replace(scenario.size, lease=form.lease, longest=longest)
     limit = form.lease + MARGIN + (form.pace.outage if scenario.outage_delays else 0.0)
     report = Report(scenario.name, kind.title, jobs=form.jobs, limit=limit)
-    with kind(folder, size) as stack:
+    made = kind(folder, size)
+    with scenario.around(made), made as stack:
         chaos = Chaos(stack)
         stack.submit(Load(form.jobs, form.pace.submit, form.scaled(scenario.kinds)))
         scenario.run(stack, chaos, form.pace)
@@ -75,10 +76,12 @@ def end(stack: Stack, report: Report) -> None:
 def judge(scenario: Scenario, stack: Stack, chaos: Chaos, report: Report) -> None:
     """Add up and compare with what was promised."""
     stack.audit(chaos, report)
-    if scenario.check:
+    if scenario.check and stack.side == "ours":
         scenario.check(stack, chaos, report)
     if chaos.died:
         report.problems.append(f"{len(chaos.died)} workers ended by themselves")
         report.notes += chaos.died
     if scenario.harmless and (report.losses or report.repeated or report.overlapped):
         report.problems.append("no attempt was to be lost, repeated or overlapped here")
+    if not scenario.harmless and report.losses == 0:
+        report.problems.append("no fault hit an attempt: the scenario did not happen")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import pytest
 
+from tests.faults import checks, clock, disk
 from tests.faults.aof import AofSizes
 from tests.faults.chaos import Chaos
 from tests.faults.load import SHORT, Kind, Load
@@ -51,7 +53,10 @@ class Scenario:
     """Some jobs run longer than the outage."""
     outage_delays: bool = False
     """Recovery may take the outage's time longer: what recovers is itself frozen."""
+    around: Callable[[Stack], AbstractContextManager[None]] = lambda _: nullcontext()
+    """Made before the stack starts, and undone after its end."""
     check: Callable[[Stack, Chaos, Report], None] | None = None
+    """What else must be true of Heavylift."""
     more_jobs: int = 0
     """Submitted by the scenario itself."""
     impossible: Callable[[], str | None] = lambda: None
@@ -168,6 +173,30 @@ def kill_controllers(stack: Stack, chaos: Chaos, pace: Pace) -> None:
         chaos.kill_controller()
 
 
+@contextmanager
+def own_clock(stack: Stack) -> Generator[None]:
+    """Give all processes of the stack, Redis too, a wall clock that can be moved."""
+    stack.clock = clock.Clock(stack.folder)
+    with stack.clock.preloaded():
+        yield
+
+
+def move_clocks(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(2, 4):
+        chaos.move_clock(chaos.rng.choice((-7200, -60, 60, 3600, 7200)))
+    chaos.move_clock(8000)  # what is due by a clock that was ahead is due now
+
+
+def small_disk(stack: Stack) -> AbstractContextManager[None]:
+    """Keep the stack's artifacts on a disk of their own."""
+    return disk.mounted(stack.artifacts)
+
+
+def fill_disk(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    for _ in chaos.while_submitting(2, 4):
+        chaos.fill_disk(3.0)
+
+
 def poison(stack: Stack, chaos: Chaos, pace: Pace) -> None:
     chaos.pause(1, 2)
     stack.submit(Load(jobs=4, seconds=0.0, kinds=(Kind(1.0, (0.1, 0.3), type="faults.poison"),)))
@@ -189,12 +218,15 @@ SCENARIOS = (
         "SIGTERM of a worker every 1 to 4 s, 5 s of grace, some jobs longer than that",
         replace_workers,
         kinds=(Kind(0.01, (0.3, 3.0)), Kind(0.001, (6.0, 9.0)), SHORT),
+        harmless=True,
+        check=checks.count_released,
     ),
     Scenario(
         "sigkill-parent",
         "SIGKILL of a worker's parent process only, while its children's jobs run processes of their own",
         kill_parents,
         kinds=(Kind(0.01, (0.3, 3.0), fields={"processes": 2}), SHORT),
+        check=checks.count_orphans,
     ),
     Scenario("sigstop", "SIGSTOP of a worker for longer than the lease, then SIGCONT", freeze_workers),
     Scenario("redis-killed", "kill -9 of Redis every 2 to 6 s, away 0 to 2 s", restart_redis, harmless=True),
@@ -222,14 +254,20 @@ SCENARIOS = (
         fill_redis,
         kinds=(Kind(1.0, (0.01, 0.03)),),
         harmless=True,
+        check=checks.full_redis_lets_jobs_end,
     ),
     Scenario(
-        "broken-connections", "connections reset between each step of claim, finish and renewal", break_connections
+        "broken-connections",
+        "connections reset between each step of claim, finish and renewal",
+        break_connections,
+        harmless=True,
+        check=checks.every_step_was_broken,
     ),
     Scenario(
         "reaper-frozen",
         "the controller frozen for longer than the lease, while a worker is killed",
         freeze_reaper,
+        kinds=(Kind(0.006, (2.0, 6.0)), SHORT),
         stock=False,
         outage_delays=True,
     ),
@@ -239,13 +277,42 @@ SCENARIOS = (
         kill_controllers,
         kinds=(Kind(1.0, (0.0, 0.004), delay=(0.2, 15.0)),),
         harmless=True,
+        check=checks.nothing_starts_early,
         stock=False,
+    ),
+    Scenario(
+        "disk-full",
+        "the disk for artifacts full for 3 s, again and again; every job writes a file",
+        fill_disk,
+        kinds=(
+            Kind(0.01, (0.3, 3.0), fields={"file_kilobytes": 1}),
+            Kind(0.99, (0.0, 0.004), fields={"file_kilobytes": 1}),
+        ),
+        stock=False,
+        harmless=True,
+        around=small_disk,
+        check=checks.files_are_whole,
+        impossible=disk.why_not,
+    ),
+    Scenario(
+        "clock-moved",
+        "the wall clock of all processes, Redis too, moved by minutes and hours, forwards and back, every 2 to 4 s",
+        move_clocks,
+        kinds=(Kind(0.01, (0.3, 3.0)), Kind(0.2, (0.0, 0.004), delay=(0.2, 5.0)), SHORT),
+        harmless=True,
+        around=own_clock,
+        check=checks.nothing_starts_early,
+        impossible=clock.why_not,
+        remark="Due times are by Redis's clock, leases by the controller's monotonic one. A job due in five minutes is"
+        " started at once when Redis's clock jumps by an hour.",
     ),
     Scenario(
         "poison",
         "four jobs that kill their whole worker, among others that have three attempts as well",
         poison,
         kinds=(Kind(0.01, (0.3, 3.0), type="faults.neighbour"), Kind(0.99, (0.0, 0.004), type="faults.neighbour")),
+        more_jobs=4,
+        check=checks.only_poison_fails,
     ),
 )
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

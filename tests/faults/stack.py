@@ -23,6 +23,7 @@ from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.faults.chaos import Chaos
+    from tests.faults.clock import Clock
 
 AOF = ("--appendonly", "yes", "--appendfsync", "everysec", "--aof-load-truncated", "yes")
 PRODUCERS = 2
@@ -61,6 +62,8 @@ class Stack:
         self.ended: list[Member] = []
         self.through: str | None = None
         """A Redis URL workers use instead of the real one: a proxy's."""
+        self.clock: Clock | None = None
+        """The wall clock of all its processes, where a scenario moves it."""
         self._numbers = 0
 
     def __enter__(self) -> Stack:
