@@ -17,6 +17,11 @@ END_SECONDS = 10.0
 """How long the members of a session get to vanish after SIGKILL: the kernel frees gigabytes before they do."""
 
 
+def python_path() -> str:
+    """Return this process's module path with the repository first: processes run what the tests were started from."""
+    return os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 class Member:
     """A process and all that descends from it."""
 
@@ -26,7 +31,7 @@ class Member:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *arguments],
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(folder), **env},
+                env={**os.environ, "PYTHONPATH": python_path(), "TMPDIR": str(folder), **env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
