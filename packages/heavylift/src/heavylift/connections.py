@@ -65,7 +65,14 @@ def async_connection_pool(settings: Settings, *, max_connections: int) -> redis.
 
 
 class _BlockingSentinelPool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool):
-    """redis-py's own sentinel pool has no bound: it raises instead of waiting."""
+    """redis-py's own sentinel pool has no bound: it raises instead of waiting, and leaves the sentinels' connections."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close the connections; when all of them, then also those to the sentinels."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                await sentinel.connection_pool.disconnect()
 
 
 class Credentials(CredentialProvider):
