@@ -25,8 +25,9 @@ from tests.unit.docs.tables import RENDERED, ROOT, attribute_docstrings, rendere
 
 PYTHON_BLOCKS = [block for page in PAGES for block in blocks(page, "python")]
 JOB_BLOCKS = [block for block in PYTHON_BLOCKS if "@job(" in block.code]
-MAKE_TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-MAKE_VARIABLES = {"FILE", "ONCE", "PORT", "WORKERS", "DATA", "REDIS_URL", "PYTHON"}
+MAKEFILE = (ROOT / "Makefile").read_text()
+MAKE_TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+MAKE_VARIABLES = set(re.findall(r"\b[A-Z_]{2,}\b", MAKEFILE))
 SETTINGS_CLASSES: tuple[type[Settings], ...] = (Settings, ApiSettings, WorkerSettings, ControllerSettings)
 
 
