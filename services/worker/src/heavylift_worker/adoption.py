@@ -53,13 +53,13 @@ def _arguments(message: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
             f"It was sent as {message.get('content-type')}; set task_serializer='json' in the producer."
         )
     body = message["body"]
-    if message.get("properties", {}).get("body_encoding") == "base64":
-        body = base64.b64decode(body)
     try:
+        if message.get("properties", {}).get("body_encoding") == "base64":
+            body = base64.b64decode(body)
         args, kwargs, *_ = orjson.loads(body)
-    except ValueError as error:
+        return list(args), dict(kwargs)
+    except (TypeError, ValueError) as error:
         raise NotAdoptableError("Its body is not Celery's protocol 2 ([args, kwargs, embed]).") from error
-    return list(args), dict(kwargs)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -1,0 +1,69 @@
+"""Job types found in modules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from heavylift.errors import ConfigurationError
+from heavylift_worker.registry import Registry
+
+HEAD = "from heavylift import job, JobContext\nfrom pydantic import BaseModel\nclass I(BaseModel): pass\n"
+JOB = "@job({name!r}, queue={queue!r})\ndef f{n}(ctx: JobContext, input: I) -> None: pass\n"
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
+    """Write a module and return its name."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(name: str, text: str) -> str:
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return name
+
+    return write
+
+
+def _jobs(*jobs: tuple[str, str]) -> str:
+    return HEAD + "".join(JOB.format(name=name, queue=queue, n=n) for n, (name, queue) in enumerate(jobs))
+
+
+def test_all_types_of_all_modules_are_served(module: Callable[[str, str], str]) -> None:
+    one = module("types_one", _jobs(("a", "slow"), ("b", "fast")))
+    two = module("types_two", _jobs(("c", "slow")))
+    registry = Registry.load([one, two])
+
+    assert set(registry.types) == {"a", "b", "c"}
+    assert registry.queues == ("slow", "fast")
+
+
+def test_a_type_imported_by_another_module_is_the_same(module: Callable[[str, str], str]) -> None:
+    one = module("types_three", _jobs(("a", "slow")))
+    two = module("types_four", "from types_three import f0\n")
+    assert set(Registry.load([one, two]).types) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (_jobs(("a", "q"), ("a", "q")), "Job type 'a' is declared twice"),
+        ("", "it holds no job type; declare one with @job"),
+        ("import no_such_library", "No module named 'no_such_library'"),
+        ("1 / 0", r"ZeroDivisionError: division by zero \(.*types_bad.py:1\)"),
+        ("def (", "SyntaxError"),
+        (_jobs(("a", "Not A Queue")), "queue 'Not A Queue' must match"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_a_sentence(module: Callable[[str, str], str], text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Registry.load([module("types_bad", text)])
+
+
+def test_a_library_that_cannot_be_preloaded_is_named(module: Callable[[str, str], str]) -> None:
+    text = HEAD + "@job('a', libraries=['no_such_library'])\ndef f(ctx: JobContext, input: I) -> None: pass\n"
+    with pytest.raises(ConfigurationError, match="'no_such_library' cannot be preloaded"):
+        Registry.load([module("types_heavy", text)]).preload()
