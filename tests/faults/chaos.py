@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from tests.faults.aof import AofSizes
 from tests.faults.disk import full
+from tests.faults.journal import read
 from tests.processes import members
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.faults.processes import Member
@@ -90,6 +92,18 @@ class Chaos:
     def pick_worker(self) -> Member:
         return self.rng.choice(self.stack.workers)
 
+    def busy_worker(self) -> Member:
+        """Wait until a worker is in the middle of a job, and return it."""
+        busy: list[Member] = []
+
+        def find() -> bool:
+            under_way = {run.pid for runs in read(self.stack.journal).values() for run in runs if run.under_way()}
+            busy[:] = [each for each in self.stack.workers if under_way & set(each.children())]
+            return bool(busy)
+
+        wait_until(find, timeout=20, what="a busy worker")
+        return busy[0]
+
     def hit(self, what: str, worker: Member, pids: set[int]) -> None:
         self.hits.append(Hit(time.monotonic(), worker.name, frozenset(pids)))
         self.done[what] += 1
@@ -110,9 +124,9 @@ class Chaos:
             self.hit("child killed", worker, {pid})
             os.kill(pid, signal.SIGKILL)
 
-    def kill_parent(self) -> Member:
+    def kill_parent(self, worker: Member | None = None) -> Member:
         """SIGKILL a worker's parent process only; another worker starts at once."""
-        worker = self.pick_worker()
+        worker = worker or self.pick_worker()
         self.hit("parent killed", worker, set(members(worker.pid)))
         self.stack.drop(worker)
         worker.process.kill()
@@ -129,9 +143,9 @@ class Chaos:
         self.stack.start_worker()
         return worker
 
-    def freeze_worker(self) -> Member:
+    def freeze_worker(self, worker: Member | None = None) -> Member:
         """SIGSTOP a worker with all its children."""
-        worker = self.pick_worker()
+        worker = worker or self.pick_worker()
         self.hit("worker frozen", worker, set(members(worker.pid)))
         worker.signal_all(signal.SIGSTOP)
         return worker

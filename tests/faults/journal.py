@@ -21,6 +21,8 @@ JOURNAL = "FAULTS_JOURNAL"
 """Environment variable with the file's path."""
 
 ALIVE_INTERVAL = 0.5
+BEGUN = 0.1
+"""Seconds after its start from which a run counts as in the middle of its work."""
 
 
 @cache
@@ -76,6 +78,11 @@ class Run:
     last: float
     """When it was last heard of."""
     ended: bool = False
+
+    def under_way(self) -> bool:
+        """Tell whether it began a while ago, has not ended, and was heard of lately."""
+        now = time.monotonic()
+        return not self.ended and now - self.started > BEGUN and now - self.last < 2 * ALIVE_INTERVAL
 
 
 def read(path: Path) -> dict[str, list[Run]]:
