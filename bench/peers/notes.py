@@ -30,28 +30,35 @@ def _notes() -> int:
 
 
 def main(module: str, *command: str) -> None:
-    """Obey: `fill COUNT`, `stored` (print how many results there are), or `trickle COUNT SPACING SECONDS`."""
+    """Obey one command.
+
+    `fill COUNT [BYTES]` submits jobs and prints the seconds it took, `stored` prints how many results there are,
+    `publish` makes job types known, `trickle COUNT SPACING SECONDS FIRST` submits jobs numbered from FIRST one by one.
+    """
     # By its name: tasks are named after their module, which must not be `__main__`.
     contender = importlib.import_module(module)
     match command:
         case ["fill", count, *padding]:
+            began = time.monotonic()
             contender.fill(int(count), *("x" * int(length) for length in padding))
+            print(time.monotonic() - began)
         case ["stored"]:
             print(contender.stored())
         case ["publish"]:
             contender.publish()
-        case ["trickle", count, spacing, seconds]:
-            trickle(contender.submit, int(count), spacing=float(spacing), seconds=float(seconds))
+        case ["trickle", count, spacing, seconds, first]:
+            numbers = range(int(first), int(first) + int(count))
+            trickle(contender.submit, numbers, spacing=float(spacing), seconds=float(seconds))
         case other:
             sys.exit(f"unknown command {other}")
 
 
-def trickle(submit: Callable[[int, float], object], count: int, *, spacing: float, seconds: float) -> None:
+def trickle(submit: Callable[[int, float], object], numbers: range, *, spacing: float, seconds: float) -> None:
     """Submit at random moments, `spacing` apart on average, whatever became of the last job; print the moments."""
     chance = random.Random(2026)
     moment = time.monotonic() + 0.2
     lines = []
-    for number in range(count):
+    for number in numbers:
         moment += chance.expovariate(1 / spacing) if seconds else spacing * chance.uniform(0.5, 1.5)
         time.sleep(max(0.0, moment - time.monotonic()))
         submit(number, seconds)

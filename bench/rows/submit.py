@@ -25,11 +25,11 @@ BODY = orjson.dumps({"type": "bench.note", "input": {"number": 1}})
 
 HOW = """\
 One API process on a core of its own, 32 keep-alive connections with one request each on its way, from a client on the
-other core, where Redis runs too. All servers are uvicorn with uvloop and httptools, and the same FastAPI. *busy* is the
-share of its core that a process used: the server's near 100 % says that it was the limit, not the client; a rate a CPU-second
-of the server stays comparable where something else used the machine. After every round the jobs in Redis are counted:
-as many as were answered 202. Heavylift checks the input against the job type's schema and keeps a record, an event and
-the message; Celery keeps the message."""
+other core, where Redis runs too. All servers are uvicorn with uvloop and httptools, and the same FastAPI. *Busy* is the
+share of its core that a process used: the server's near 100 % says that it was the limit, not the client; a rate a
+CPU-second of the server stays comparable where something else used the machine. After every round the jobs in Redis are
+counted: as many as were answered 202. Heavylift checks the input against the job type's schema and keeps a record, an
+event and the message; Celery keeps the message."""
 
 
 @dataclass(frozen=True)
