@@ -86,9 +86,9 @@ def _post_to_heavylift(folder: Path) -> float | None:
     with RedisServer(folder) as server:
         HEAVYLIFT.call(server, folder / "notes", "publish")
         with HttpServer(OWN_API, server, folder / "notes") as api:
-            if _post(api.port, BATCH, b'{"jobs":[]}')[0] in {404, 405}:
+            if _post(api.port, BATCH, b'{"items":[]}')[0] in {404, 405}:
                 return None
-            status, seconds = _post(api.port, BATCH, orjson.dumps({"jobs": jobs}))
+            status, seconds = _post(api.port, BATCH, orjson.dumps({"items": jobs}))
             _check(server, "bench", status)
             return seconds
 
@@ -99,9 +99,11 @@ def _post(port: int, path: str, body: bytes) -> tuple[int, float]:
     began = time.monotonic()
     connection.request("POST", path, body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
-    answer.read()
+    content = answer.read()
     seconds = time.monotonic() - began
     connection.close()
+    if answer.status >= 500:
+        raise BenchError(f"POST {path} answered {answer.status}: {content[:500]!r}")
     return answer.status, seconds
 
 
