@@ -51,6 +51,8 @@ class Chaos:
     done: Counter[str] = field(default_factory=Counter)
     full: list[tuple[float, int]] = field(default_factory=list)
     """When Redis began and ceased to be full, and how many attempts had ended by then."""
+    killer: str | None = None
+    """Which jobs kill workers, if that is the scenario."""
     died: list[str] = field(default_factory=list)
     """Workers that ended though nobody had ended them."""
 
@@ -135,8 +137,9 @@ class Chaos:
         return worker
 
     def replace_worker(self, worker: Member | None = None) -> Member:
-        """SIGTERM a worker, as a rollout does; another one starts at once."""
-        worker = worker or self.pick_worker()
+        """SIGTERM a worker that is up, as a rollout does; another one starts at once."""
+        wait_until(self.stack.ready, timeout=30, what="a worker that is up")
+        worker = worker or self.rng.choice(self.stack.ready())
         self.done["worker told to end"] += 1
         self.stack.drop(worker)
         worker.signal(signal.SIGTERM)
@@ -154,11 +157,11 @@ class Chaos:
         """SIGCONT it."""
         worker.signal_all(signal.SIGCONT)
 
-    def revive(self, because: str | None = None) -> None:
-        """Start another worker for each that ended by itself: `because` of what, if that is the scenario."""
+    def revive(self) -> None:
+        """Start another worker for each that ended by itself, or that a job has killed."""
         for worker in [each for each in self.stack.workers if not each.alive()]:
-            if because:
-                self.hit(f"worker killed by {because}", worker, set())
+            if self.killer:
+                self.hit(f"worker killed by {self.killer}", worker, set())
             else:
                 self.died.append(f"{worker.name} ended with code {worker.process.returncode}: {worker.tail()}")
             self.stack.drop(worker)

@@ -198,10 +198,11 @@ def fill_disk(stack: Stack, chaos: Chaos, pace: Pace) -> None:
 
 
 def poison(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    chaos.killer = "poison"
     chaos.pause(1, 2)
     stack.submit(Load(jobs=4, seconds=0.0, kinds=(Kind(1.0, (0.1, 0.3), type="faults.poison"),)))
     for _ in chaos.while_submitting(0.1, 0.2):
-        chaos.revive(because="poison")
+        chaos.revive()
 
 
 SCENARIOS = (

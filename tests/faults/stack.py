@@ -147,11 +147,11 @@ class Stack:
 
     def await_workers(self) -> None:
         """Wait until every worker has its children."""
-        wait_until(
-            lambda: all(len(each.children()) >= self.size.slots for each in self.workers),
-            timeout=30,
-            what="the workers' start",
-        )
+        wait_until(lambda: len(self.ready()) == len(self.workers), timeout=30, what="the workers' start")
+
+    def ready(self) -> list[Member]:
+        """Return the workers that have started their children."""
+        return [each for each in self.workers if len(each.children()) >= self.size.slots]
 
     # --- what is to be seen ---
 
