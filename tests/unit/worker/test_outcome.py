@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from heavylift import JobCancelled, JobContext, JobFailed, JobRetry, JobType, RetryPolicy, SoftTimeLimitExceeded, job
-from heavylift.errors import LeaseLost
+from heavylift.errors import ArtifactNotFound, InvalidArtifactName, LeaseLost
 from heavylift.operations import Outcome
 from heavylift_worker.outcome import MAX_DETAIL, MAX_MESSAGE, backoff, ending_of, invalid_input
 
@@ -33,6 +33,8 @@ def _type(retry_on: tuple[type[BaseException], ...] = (Exception,)) -> JobType:
         (JobRetry("later"), Outcome.RETRYING, "retry"),
         (ValueError("no"), Outcome.RETRYING, "exception"),
         (LeaseLost(), Outcome.RETRYING, "exception"),
+        (ArtifactNotFound("gone"), Outcome.FAILED, "exception"),
+        (InvalidArtifactName("../x"), Outcome.FAILED, "exception"),
         (SoftTimeLimitExceeded(), Outcome.RETRYING, "time_limit"),
         (MemoryError(), Outcome.RETRYING, "out_of_memory"),
         (SystemExit(1), Outcome.FAILED, "exception"),

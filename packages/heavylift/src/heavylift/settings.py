@@ -11,6 +11,7 @@ from typing import Annotated, Self, TypeVar
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from heavylift.constants import HEARTBEAT_INTERVAL
 from heavylift.errors import ConfigurationError
 from heavylift.redis_address import Endpoint, RedisAddress, Scheme, parse_sentinels
 
@@ -91,6 +92,9 @@ class Settings(BaseSettings):
 
     artifacts_url: str = Field(default_factory=lambda: f"file://{Path.cwd()}/.data/artifacts")
     """`file:///folder` or `s3://bucket/prefix`; region, endpoint and keys of S3 come from the usual `AWS_*`."""
+
+    heartbeat_interval: Duration = Field(default=HEARTBEAT_INTERVAL, gt=timedelta(0), le=timedelta(seconds=5))
+    """How often a busy worker renews its leases, and the longest a cancel waits to be seen. The same for all parts."""
 
     log_level: LogLevel = LogLevel.INFO
     """Least severe level to log."""

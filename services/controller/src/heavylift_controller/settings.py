@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import Field, model_validator
 
-from heavylift.constants import HEARTBEAT_INTERVAL, LEASE_PERIOD
+from heavylift.constants import LEASE_PERIOD
 from heavylift.settings import Duration, Settings
 
 LEAST_BEATS_PER_PERIOD = 3
@@ -18,9 +18,6 @@ class ControllerSettings(Settings):
 
     lease_period: Duration = Field(default=LEASE_PERIOD, gt=timedelta(0))
     """How long a lease may go unrenewed before its job runs again. Longer, where whole nodes freeze for a while."""
-
-    heartbeat_interval: Duration = Field(default=HEARTBEAT_INTERVAL, gt=timedelta(0))
-    """How often workers renew; the lease period must hold several of them."""
 
     controller_tick: Duration = Field(default=timedelta(seconds=1), gt=timedelta(0), le=timedelta(seconds=60))
     """How often leases and queues are read, and the longest the scheduler sleeps. A few commands a queue each time."""

@@ -27,7 +27,7 @@ def _run(settings: WorkerSettings) -> int:
     from heavylift.redis_check import check_redis  # noqa: PLC0415
     from heavylift_worker.worker import run_worker  # noqa: PLC0415
 
-    configure(settings)
+    configure(settings, quiet={"kombu.connection": "ERROR"})  # it warns that our URL names no host
     check_redis(settings)
     return run_worker(settings)
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from heavylift import JobCancelled, JobFailed, JobRetry, JobType
-from heavylift.errors import SoftTimeLimitExceeded
+from heavylift.errors import ArtifactNotFound, InvalidArtifactName, SoftTimeLimitExceeded
 from heavylift.model import JobError, RetryPolicy
 from heavylift.operations import Ending, Outcome
 
@@ -18,6 +18,9 @@ MAX_DETAIL = 20_000
 """Characters of a traceback that are kept, its end: the record lies in Redis's memory."""
 
 MAX_MESSAGE = 2_000
+
+CERTAIN = (ArtifactNotFound, InvalidArtifactName)
+"""What another attempt would only find again."""
 
 
 def ending_of(error: BaseException, job_type: JobType, *, attempt: int, stopping: bool) -> Ending:
@@ -33,6 +36,8 @@ def ending_of(error: BaseException, job_type: JobType, *, attempt: int, stopping
         delay = error.delay if error.delay is not None else backoff(job_type.retry, attempt)
         return Ending(Outcome.RETRYING, error=describe(error, "retry", detail=False), reason=_short(error), delay=delay)
     failure = describe(error, _kind(error))
+    if isinstance(error, CERTAIN):
+        return Ending(Outcome.FAILED, error=failure, reason=_short(error))
     if isinstance(error, (*job_type.retry_on, MemoryError)):
         return Ending(Outcome.RETRYING, error=failure, reason=_short(error), delay=backoff(job_type.retry, attempt))
     return Ending(Outcome.FAILED, error=failure, reason=_short(error))

@@ -3,7 +3,7 @@
 The problem: Celery's event loop blocks while it reconnects, and must not be what leases and time limits depend on. So
 this thread has a connection of its own and asks nothing of the loop.
 
-Every HEARTBEAT_INTERVAL it renews all leases (one command a queue), and acts on what it finds: a cancel is passed on to
+At every heartbeat it renews all leases (one command a queue), and acts on what it finds: a cancel is passed on to
 the child and enforced after CANCEL_GRACE, time limits likewise, a lost lease kills the child at once. An attempt is
 first ended in the store, then its child is killed: the other way round the loop would take the kill for a loss.
 
@@ -29,7 +29,7 @@ from pathlib import Path
 import structlog
 
 from heavylift import operations as ops
-from heavylift.constants import CANCEL_GRACE, HEARTBEAT_INTERVAL
+from heavylift.constants import CANCEL_GRACE
 from heavylift.errors import StoreUnavailable
 from heavylift.flower import HEARTBEAT_SECONDS
 from heavylift.ids import JobId
@@ -63,6 +63,7 @@ class Supervisor(threading.Thread):
         self.registry = bench.registry
         self.settings = bench.settings
         self.processed = 0
+        self._interval = bench.settings.heartbeat_interval.total_seconds()
         self._bench = bench
         self._flower = bench.flower
         self._on_empty = on_empty
@@ -133,7 +134,7 @@ class Supervisor(threading.Thread):
         """End the thread and say goodbye."""
         self._closing = True
         self.wake()
-        self.join(timeout=2 * HEARTBEAT_INTERVAL.total_seconds())
+        self.join(timeout=2 * self._interval)
 
     # --- the thread ---
 
@@ -143,7 +144,7 @@ class Supervisor(threading.Thread):
         while not self._closing:
             beat = time.monotonic() >= next_beat
             if beat:
-                next_beat = time.monotonic() + HEARTBEAT_INTERVAL.total_seconds()
+                next_beat = time.monotonic() + self._interval
             self._tell_drain()
             try:
                 self._turn(beat=beat)
