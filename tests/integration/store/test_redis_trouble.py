@@ -154,7 +154,10 @@ class Scene:
         """Return the keys a script may meet."""
         keys = self.bench.keys
         base = keys.base(QUEUE)
-        plain = {name: f"{base}{name}" for name in (*JobStatus, "due", "kept", "leases", "beats", "wake", "unreadable")}
+        plain = {
+            name: f"{base}{name}"
+            for name in (*JobStatus, "due", "expiring", "kept", "leases", "beats", "wake", "unreadable")
+        }
         lists = {f"list {at}": name for at, name in enumerate(keys.lists(QUEUE))}
         jobs = {
             "waiting": self.waiting,
@@ -170,7 +173,7 @@ class Scene:
 OPERATIONS: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
     "submit": (
         lambda scene: scene.bench.run(ops.submit(scene.bench.keys, QUEUE, [scene.bench.submission(), scene.asked])),
-        {"queued", "scheduled", "due", "wake", "list 0", "list 3", "record of asked", "events of asked"},
+        {"queued", "scheduled", "due", "expiring", "wake", "list 0", "list 3", "record of asked", "events of asked"},
     ),
     "claim": (
         lambda scene: scene.bench.claim("w2", slots=5),
@@ -203,7 +206,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
     ),
     "release what is due": (
         lambda scene: scene.bench.release_due(),
-        {"scheduled", "queued", "due", "wake", "list 0", "record of due", "events of due"},
+        {"scheduled", "queued", "due", "expiring", "wake", "list 0", "record of due", "events of due"},
     ),
     "forget": (
         lambda scene: scene.bench.forget(scene.failed, scene.done),
