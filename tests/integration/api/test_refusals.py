@@ -101,7 +101,7 @@ def test_what_does_not_exist_is_a_problem(api: httpx.Client, method: str, path: 
 
 
 def test_a_full_queue_is_told_to_come_back(start_api: Callable[..., Api], worker: Worker, redis_url: str) -> None:
-    api = start_api(redis_url, max_waiting=1).http
+    api = start_api(redis_url, queue_bound=1).http
     body = {"type": "echo", "input": {"n": 1}}
     assert api.post("/v1/jobs", json=body).status_code == 202
     response = api.post("/v1/jobs", json=body)

@@ -41,7 +41,7 @@ def scripts_run(worker: Worker) -> int:
 
 
 async def test_submits_of_one_turn_share_a_script(store: BoundedStore, worker: Worker) -> None:
-    submitter = Submitter(store, bound=0)
+    submitter = Submitter(store, bound_of=lambda _: 0)
     await submitter.submit(submission())  # loads the script
     before = scripts_run(worker)
     jobs = [submission() for _ in range(MAX_BATCH + 1)]
@@ -51,18 +51,18 @@ async def test_submits_of_one_turn_share_a_script(store: BoundedStore, worker: W
 
 
 async def test_a_nearly_full_queue_gives_out_its_last_places(store: BoundedStore, worker: Worker) -> None:
-    submitter = Submitter(store, bound=4)
+    submitter = Submitter(store, bound_of=lambda _: 4)
     results = await asyncio.gather(*(submitter.submit(submission()) for _ in range(7)), return_exceptions=True)
     assert [type(result) for result in results] == [Submitted] * 4 + [QueueFull] * 3
 
 
 async def test_a_submit_of_the_same_id_is_taken_once(store: BoundedStore, worker: Worker) -> None:
-    submitter, job = Submitter(store, bound=0), submission()
+    submitter, job = Submitter(store, bound_of=lambda _: 0), submission()
     assert [(await submitter.submit(job)).created for _ in range(2)] == [True, False]
 
 
 async def test_a_client_that_leaves_does_not_take_the_others_along(store: BoundedStore, worker: Worker) -> None:
-    submitter = Submitter(store, bound=0)
+    submitter = Submitter(store, bound_of=lambda _: 0)
     leaving, staying = (asyncio.ensure_future(submitter.submit(submission())) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
@@ -71,7 +71,7 @@ async def test_a_client_that_leaves_does_not_take_the_others_along(store: Bounde
 
 async def test_every_waiting_submit_hears_of_an_outage(redis_server: RedisServer) -> None:
     connections = AsyncStore.from_settings(Settings(redis_url=redis_server.url))
-    submitter = Submitter(BoundedStore(connections, timeout=timedelta(seconds=1)), bound=0)
+    submitter = Submitter(BoundedStore(connections, timeout=timedelta(seconds=1)), bound_of=lambda _: 0)
     redis_server.stop()
     results = await asyncio.gather(*(submitter.submit(submission()) for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [StoreUnavailable] * 3

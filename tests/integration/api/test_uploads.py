@@ -114,7 +114,7 @@ def test_a_malformed_form_is_refused(
 def test_a_file_is_removed_when_its_job_is_refused_at_last(
     start_api: Callable[..., Api], worker: Worker, redis_url: str
 ) -> None:
-    api = start_api(redis_url, max_waiting=1)
+    api = start_api(redis_url, queue_bound=1)
     file, late = ("file", ("a.mp4", FILM)), ("input", (None, b'{"height": "high"}'))
     assert api.http.post("/upload", files=[file, late]).status_code == 422
     assert stored_files(api) == []

@@ -84,3 +84,14 @@ def test_ten_thousand_jobs_are_one_submit(bench: Bench) -> None:
 
     assert sum(submitted.created for submitted in results) == 10_000
     assert bench.tokens() == 1
+
+
+def test_what_no_place_is_left_for_is_told_one_by_one(bench: Bench) -> None:
+    old, first, second, third = (bench.submission() for _ in range(4))
+    bench.run(ops.submit(bench.keys, QUEUE, [old]))
+
+    results = bench.run(ops.submit_each(bench.keys, QUEUE, [first, second, third, old], bound=3))
+
+    assert results == [(first.id, True), (second.id, True), None, (old.id, False)]
+    assert bench.read(second.id).status == JobStatus.QUEUED
+    assert bench.run(ops.read_statuses(bench.keys, QUEUE, [old.id.uuid, third.id.uuid])) == [JobStatus.QUEUED, None]

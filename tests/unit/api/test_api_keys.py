@@ -9,7 +9,6 @@ import pytest
 from heavylift.errors import ConfigurationError
 from heavylift_api.auth import ApiKeys, check_exposure, is_loopback
 from heavylift_api.idempotency import RequestKey
-from heavylift_api.startup import check_version
 
 
 def entry(name: str, key: str) -> str:
@@ -45,14 +44,3 @@ def test_elsewhere_needs_one(host: str) -> None:
 @pytest.mark.parametrize(("header", "text"), [('"a b"', "a b"), ("a-b", "a-b"), (' "x" ', "x")])
 def test_an_idempotency_key_is_quoted_or_bare(header: str, text: str) -> None:
     assert RequestKey.of("ann", header) == ("ann", text)
-
-
-@pytest.mark.parametrize("version", ["6.2.0", "7.0.15", "10.1"])
-def test_a_redis_that_is_new_enough_is_taken(version: str) -> None:
-    check_version(version)
-
-
-@pytest.mark.parametrize("version", ["6.0.16", "5.0.14", "", "x"])
-def test_a_redis_that_is_too_old_is_not(version: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"6\.2 or newer"):
-        check_version(version)

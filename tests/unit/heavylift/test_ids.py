@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heavylift.errors import InvalidJobId
-from heavylift.ids import QUEUE_NAME, JobId, created_ms, new_job_id, parse_job_id
+from heavylift.ids import LARGEST_BATCH, QUEUE_NAME, JobId, batch_uuid, created_ms, new_job_id, parse_job_id
 
 
 def test_an_id_is_its_queue_and_a_uuid_of_version_7() -> None:
@@ -71,3 +71,13 @@ def test_any_text_is_an_id_or_refused(text: str) -> None:
     except InvalidJobId:
         return
     assert str(job_id) == text
+
+
+def test_the_uuids_of_a_batch_are_its_own_and_sort_as_sent() -> None:
+    first = new_job_id("video").uuid
+    uuids = [batch_uuid(first, index) for index in range(LARGEST_BATCH)]
+
+    assert uuids == sorted(set(uuids))
+    assert {UUID(uuid).version for uuid in uuids} == {7}
+    assert {UUID(uuid).variant for uuid in uuids} == {"specified in RFC 4122"}
+    assert {created_ms(uuid) for uuid in uuids} == {created_ms(first)}

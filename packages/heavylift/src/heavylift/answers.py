@@ -13,7 +13,8 @@ from contextlib import contextmanager
 
 from redis import exceptions
 
-from heavylift.errors import StoreUnavailable
+from heavylift.errors import StoreFull, StoreUnavailable
+from heavylift.sentinels import NoMasterFound
 
 UNAVAILABLE = (
     exceptions.ConnectionError,  # also: LOADING, too many clients, a wrong password, no sentinel that knows the master
@@ -38,6 +39,9 @@ _ELSEWHERE = re.compile(r"(?:^|[ -])(?:READONLY|MASTERDOWN|UNBLOCKED) ")
 _DENIED = re.compile(r"(?:^|[ -])NOPERM ")
 _FULL = re.compile(r"(?:^|[ -])OOM ")
 
+SENTINELS = (
+    "correct HEAVYLIFT_REDIS_SENTINEL_USER and HEAVYLIFT_REDIS_SENTINEL_PASSWORD_FILE, the sentinels' own credentials"
+)
 CREDENTIALS = "correct the user and password in HEAVYLIFT_REDIS_URL or HEAVYLIFT_REDIS_PASSWORD_FILE"
 RIGHTS = "give the user the rights that docs/redis.md names (ACL SETUSER), on the keys of HEAVYLIFT_KEY_PREFIX"
 MEMORY = "raise maxmemory, or wait until jobs end and their records are forgotten"
@@ -59,12 +63,14 @@ def is_elsewhere(error: exceptions.RedisError) -> bool:
 
 def is_denied(error: exceptions.RedisError) -> bool:
     """Tell whether only other settings or other rights help."""
-    return remedy(error) in (CREDENTIALS, RIGHTS)
+    return remedy(error) in (CREDENTIALS, RIGHTS, SENTINELS)
 
 
 def remedy(error: exceptions.RedisError) -> str | None:
     """Return what an operator can do, where that is known."""
     text = str(error)
+    if isinstance(error, NoMasterFound):
+        return SENTINELS if error.denied else None
     if isinstance(error, (exceptions.AuthenticationError, exceptions.AuthenticationWrongNumberOfArgsError)):
         return CREDENTIALS
     if isinstance(error, (exceptions.NoPermissionError, exceptions.AuthorizationError)) or _DENIED.search(text):
@@ -83,10 +89,11 @@ def sentence(error: exceptions.RedisError) -> str:
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Raise StoreUnavailable for what means later."""
+    """Raise StoreUnavailable for what means later, StoreFull if Redis has no memory left."""
     try:
         yield
     except exceptions.RedisError as error:
         if not means_later(error):
             raise
-        raise StoreUnavailable(sentence(error)) from error
+        kind = StoreFull if remedy(error) == MEMORY else StoreUnavailable
+        raise kind(sentence(error)) from error

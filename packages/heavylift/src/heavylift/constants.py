@@ -89,6 +89,10 @@ class Keys:
         """Channel: a hint that the job's record or events changed; its loss costs a poll, never an event."""
         return f"{self.base(queue)}told:{uuid}"
 
+    def idempotency(self, digest: str) -> str:
+        """String: what a request with an Idempotency-Key of this digest made; the API writes and reads it."""
+        return f"{self.prefix}hl:idem:{digest}"
+
     @property
     def types(self) -> str:
         """Hash: job type -> JSON of JobTypeInfo."""

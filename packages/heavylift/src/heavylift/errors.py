@@ -8,6 +8,7 @@ HeavyliftError
 ├── ArtifactStorageUnavailable  the folder or bucket cannot be reached, or refuses the request
 ├── QueueFull               the queue's bound is reached
 ├── StoreUnavailable        Redis cannot be reached, or refuses writes
+│   └── StoreFull           Redis has reached its maxmemory: the write was not done
 ├── LeaseLost               another attempt owns the job now
 └── raised by job code
     ├── JobFailed           final: do not try again
@@ -64,6 +65,10 @@ class QueueFull(HeavyliftError):
 
 class StoreUnavailable(HeavyliftError):
     """Redis cannot be reached, is loading, or refuses writes; nothing was accepted. Try again in a moment."""
+
+
+class StoreFull(StoreUnavailable):
+    """Redis has reached its maxmemory; nothing was written. Raise maxmemory, or wait until jobs are forgotten."""
 
 
 class LeaseLost(HeavyliftError):

@@ -7,9 +7,9 @@ Problem
 ├── 408 BodyTooSlow             409 AlreadyEnded, UploadInProgress
 ├── 413 BodyTooLarge            415 UnsupportedMediaType
 ├── 416 RangeNotSatisfiable
-├── 422 InvalidRequest, InvalidInput, UnknownJobType, TakesNoFile, KeyReused
+├── 422 InvalidRequest, InvalidInput, InvalidBatch, UnknownJobType, TakesNoFile, KeyReused
 ├── 500 InternalError
-└── 503 StoreGone, StorageGone, QueueBusy, TooManyStreams, TooManyUploads, NotReady
+└── 503 StoreGone, OutOfMemory, StorageGone, QueueBusy, TooManyStreams, TooManyUploads, NotReady
 """
 
 from __future__ import annotations
@@ -169,6 +169,12 @@ class InvalidInput(Problem):
     status, slug, title = 422, "invalid-input", "Input does not fit the job type"
 
 
+class InvalidBatch(Problem):
+    """No job of the batch can be accepted; `errors` says where the first ones are wrong, `results` each of them."""
+
+    status, slug, title = 422, "invalid-batch", "No valid job in the batch"
+
+
 class UnknownJobType(Problem):
     """No worker has published this job type."""
 
@@ -196,6 +202,13 @@ class StoreGone(Problem):
 
     status, slug, title = 503, "store-unavailable", "Store unavailable"
     headers: ClassVar = {"Retry-After": "2"}
+
+
+class OutOfMemory(Problem):
+    """Redis has no memory left for new jobs; those it holds go on. Try again later."""
+
+    status, slug, title = 503, "store-full", "Store is full"
+    headers: ClassVar = {"Retry-After": "10"}
 
 
 class StorageGone(Problem):

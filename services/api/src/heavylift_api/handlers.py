@@ -12,12 +12,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from heavylift.errors import ArtifactNotFound, ArtifactStorageUnavailable, InvalidJobId, QueueFull, StoreUnavailable
+from heavylift.errors import (
+    ArtifactNotFound,
+    ArtifactStorageUnavailable,
+    InvalidJobId,
+    QueueFull,
+    StoreFull,
+    StoreUnavailable,
+)
 from heavylift_api.errors import (
     MEDIA_TYPE,
     FieldError,
     InternalError,
     InvalidRequest,
+    OutOfMemory,
     Problem,
     ProblemDocument,
     QueueBusy,
@@ -38,6 +46,7 @@ def add_handlers(app: FastAPI) -> None:
     """Let every error leave as a problem."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(StoreUnavailable, _store_gone)
+    app.add_exception_handler(StoreFull, _store_full)
     app.add_exception_handler(QueueFull, _queue_full)
     app.add_exception_handler(ArtifactNotFound, _artifact_gone)
     app.add_exception_handler(ArtifactStorageUnavailable, _storage_gone)
@@ -71,6 +80,11 @@ async def _problem(_request: Request, error: Exception) -> Response:
 async def _store_gone(request: Request, error: Exception) -> Response:
     log.warning("store_unavailable", method=request.method, path=request.url.path, reason=str(error))
     return problem_response(StoreGone())
+
+
+async def _store_full(request: Request, error: Exception) -> Response:
+    log.warning("store_full", method=request.method, path=request.url.path, reason=str(error))
+    return problem_response(OutOfMemory())
 
 
 async def _artifact_gone(_request: Request, _error: Exception) -> Response:

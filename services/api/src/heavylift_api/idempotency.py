@@ -12,12 +12,13 @@ import contextlib
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import orjson
+from pydantic import JsonValue
 
 from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId, new_job_id, parse_job_id
@@ -35,6 +36,13 @@ UPLOAD_LEASE = 60
 HEADER = "Idempotency-Key"
 
 _KEY = re.compile(r'"(?P<quoted>[^"\\\x00-\x1f\x7f-\xff]{1,255})"\Z|(?P<bare>[\x21\x23-\x7e]{1,255})\Z')
+
+
+class Hash(Protocol):
+    """What hashlib makes of a request."""
+
+    def hexdigest(self) -> str:
+        """Return the digest in hexadecimal."""
 
 
 class RequestKey(NamedTuple):
@@ -63,16 +71,35 @@ class Idempotency:
 
     async def job_id(self, key: RequestKey, payload: bytes, info: JobTypeInfo) -> JobId:
         """Return the id of the job this request makes or made. Raises KeyReused or StoreUnavailable."""
-        fingerprint = hashlib.sha256(payload).hexdigest()
-        note = orjson.dumps({"fingerprint": fingerprint, "job": str(new_job_id(info.queue))})
-        name, seconds = self._name(key), max(int(min(KEPT, info.retention).total_seconds()), 1)
+        found = await self._note(key, hashlib.sha256(payload), {"job": str(new_job_id(info.queue))}, info.retention)
+        return parse_job_id(str(found["job"]))
+
+    async def batch(self, key: RequestKey, payload: Hash, infos: Sequence[JobTypeInfo]) -> tuple[str, dict[str, str]]:
+        """Return the uuid that this batch's uuids come from, and the queue of each type as the first request found it.
+
+        Raises KeyReused or StoreUnavailable.
+        """
+        queues = {info.type: info.queue for info in infos}
+        facts: dict[str, JsonValue] = {"batch": new_job_id("batch").uuid, "queues": dict(queues)}
+        found = await self._note(key, payload, facts, min(info.retention for info in infos))
+        known = found["queues"]
+        assert isinstance(known, dict)
+        return str(found["batch"]), queues | {name: str(queue) for name, queue in known.items()}
+
+    async def _note(
+        self, key: RequestKey, payload: Hash, facts: Mapping[str, JsonValue], retention: timedelta
+    ) -> dict[str, JsonValue]:
+        """Return what the first request with this key noted, which may be this one."""
+        fingerprint = payload.hexdigest()
+        note = orjson.dumps({"fingerprint": fingerprint, **facts})
+        name, seconds = self._name(key), max(int(min(KEPT, retention).total_seconds()), 1)
         commands = [("SET", name, note, "NX", "EX", seconds), ("GET", name)]
         stored = await self._store.run(Call(commands, lambda replies: replies[1]))
         assert isinstance(stored, bytes)
         found = orjson.loads(stored)
         if not hmac.compare_digest(found["fingerprint"], fingerprint):
             raise KeyReused
-        return parse_job_id(found["job"])
+        return found
 
     @asynccontextmanager
     async def alone(self, key: RequestKey) -> AsyncGenerator[None]:
@@ -97,4 +124,4 @@ class Idempotency:
 
     def _name(self, key: RequestKey) -> str:
         digest = hashlib.sha256(f"{key.caller}\0{key.text}".encode()).hexdigest()
-        return f"{self._store.keys.prefix}hl:idem:{digest}"
+        return self._store.keys.idempotency(digest)

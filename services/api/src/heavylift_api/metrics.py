@@ -39,7 +39,7 @@ UPLOADS_OPEN = Gauge("heavylift_uploads_open", "Uploads under way.")
 
 STREAMS_OPEN = Gauge("heavylift_event_streams_open", "Event streams being served.")
 
-SUBMIT_OUTCOMES = ("accepted", "repeated", "invalid-input", "queue-full", "store-unavailable")
+SUBMIT_OUTCOMES = ("accepted", "repeated", "invalid-input", "queue-full", "store-full", "store-unavailable")
 
 UNMATCHED = "unmatched"
 """The route label of requests that fit no route: paths that strangers choose must not become series."""

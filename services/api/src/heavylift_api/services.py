@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from heavylift.artifacts import ArtifactStore
 from heavylift.store import AsyncStore
+from heavylift_api.admission import Admission
+from heavylift_api.batches import Batches
 from heavylift_api.downloads import Downloads
 from heavylift_api.events import EventStreams
 from heavylift_api.hub import Hub
@@ -15,6 +17,7 @@ from heavylift_api.idempotency import Idempotency
 from heavylift_api.job_types import JobTypes
 from heavylift_api.jobs import Jobs
 from heavylift_api.listing import Listing
+from heavylift_api.memory import Memory
 from heavylift_api.readiness import Readiness
 from heavylift_api.settings import ApiSettings
 from heavylift_api.store import BoundedStore
@@ -30,6 +33,7 @@ class Services:
     settings: ApiSettings
     types: JobTypes
     submissions: Submissions
+    batches: Batches
     jobs: Jobs
     listing: Listing
     streams: EventStreams
@@ -47,23 +51,27 @@ async def running_services(settings: ApiSettings, artifacts: ArtifactStore) -> A
     types = JobTypes(store)
     jobs = Jobs(store)
     idempotency = Idempotency(store)
-    submissions = Submissions(types, Submitter(store, bound=settings.max_waiting), jobs, idempotency)
+    memory = Memory(store, full_at=settings.redis_full_at)
+    submissions = Submissions(types, Submitter(store, bound_of=settings.bound), jobs, idempotency, memory)
     uploads = Uploads(
         artifacts,
         types,
         submissions,
         jobs,
         idempotency,
+        admission=Admission(store, memory, bound_of=settings.bound),
         limit=settings.max_upload_size,
         bound=settings.max_uploads,
     )
     hub = Hub(connections)
     hub.start()
+    memory.start()
     try:
         yield Services(
             settings=settings,
             types=types,
             submissions=submissions,
+            batches=Batches(store, types, idempotency, memory, settings),
             jobs=jobs,
             listing=Listing(store),
             streams=EventStreams(store, hub, bound=settings.max_event_streams),
@@ -74,5 +82,6 @@ async def running_services(settings: ApiSettings, artifacts: ArtifactStore) -> A
         )
     finally:
         await uploads.close()
+        await memory.stop()
         await hub.stop()
         await connections.aclose()

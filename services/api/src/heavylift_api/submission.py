@@ -11,16 +11,17 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from heavylift.errors import ArtifactStorageUnavailable, QueueFull, StoreUnavailable
+from heavylift.errors import ArtifactStorageUnavailable, QueueFull, StoreFull, StoreUnavailable
 from heavylift.ids import JobId, created_ms, new_job_id
 from heavylift.model import Artifact, Job, JobStatus, Priority
 from heavylift.operations import Submission
 from heavylift_api import metrics
-from heavylift_api.errors import InvalidInput, InvalidRequest, Problem, QueueBusy, StorageGone, StoreGone
+from heavylift_api.errors import InvalidInput, InvalidRequest, OutOfMemory, Problem, QueueBusy, StorageGone, StoreGone
 from heavylift_api.handlers import field_errors
 from heavylift_api.idempotency import Idempotency, RequestKey
 from heavylift_api.job_types import JobTypes, PublishedType
 from heavylift_api.jobs import Jobs
+from heavylift_api.memory import Memory
 from heavylift_api.submitter import Submitter
 from heavylift_api.views import ArtifactView, JobView, Timings, job_urls
 
@@ -67,10 +68,21 @@ class JobRequest(BaseModel):
         return due if due is not None and due > now else None
 
 
+class BatchRequest(BaseModel):
+    """Jobs to run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[JobRequest] = Field(min_length=1, max_length=10_000)
+
+
 class Submissions:
     """Checks jobs and hands them to the store."""
 
-    def __init__(self, types: JobTypes, submitter: Submitter, jobs: Jobs, idempotency: Idempotency) -> None:
+    def __init__(
+        self, types: JobTypes, submitter: Submitter, jobs: Jobs, idempotency: Idempotency, memory: Memory
+    ) -> None:
+        self._memory = memory
         self._types = types
         self._submitter = submitter
         self._jobs = jobs
@@ -79,10 +91,11 @@ class Submissions:
     async def submit(self, document: JsonValue, key: RequestKey | None = None) -> AcceptedJob:
         """Accept the job a request describes; with a key, once.
 
-        Raises InvalidRequest, UnknownJobType, InvalidInput, KeyReused, QueueFull or StoreUnavailable.
+        Raises InvalidRequest, UnknownJobType, InvalidInput, KeyReused, QueueFull, StoreFull or StoreUnavailable.
         """
         with refusals_counted() as counted:
-            request = _parse(document)
+            self._memory.check()
+            request = parse_request(document)
             published = await self._types.get(request.type)
             counted.type = request.type
             check_input(published, request.input)
@@ -101,23 +114,30 @@ class Submissions:
         artifacts: Sequence[Artifact] = (),
     ) -> AcceptedJob:
         """Hand a checked job to the store; by the same id it is taken once. Raises QueueFull or StoreUnavailable."""
-        now = datetime.now(UTC)
-        run_at = request.due(now)
-        _check_expiry(request.expires_at, run_at or now)
-        submission = Submission(
-            id=job_id or new_job_id(published.info.queue),
-            info=published.info,
-            input=orjson.dumps(request.input),
-            priority=Priority[request.priority.upper()],
-            run_at=run_at,
-            expires_at=request.expires_at,
-            artifacts=artifacts,
-        )
+        job_id = job_id or new_job_id(published.info.queue)
+        submission = to_submission(published, request, job_id, now=datetime.now(UTC), artifacts=artifacts)
         submitted = await self._submitter.submit(submission)
         metrics.SUBMITS.labels(published.info.type, "accepted" if submitted.created else "repeated").inc()
         if not submitted.created:
             return as_accepted(await self._jobs.read(submission.id))
         return _as_accepted(submission, request.input)
+
+
+def to_submission(
+    published: PublishedType, request: JobRequest, job_id: JobId, *, now: datetime, artifacts: Sequence[Artifact] = ()
+) -> Submission:
+    """Return a checked job as the store takes it. Raises InvalidRequest if it expires before it may start."""
+    run_at = request.due(now)
+    _check_expiry(request.expires_at, run_at or now)
+    return Submission(
+        id=job_id,
+        info=published.info,
+        input=orjson.dumps(request.input),
+        priority=Priority[request.priority.upper()],
+        run_at=run_at,
+        expires_at=request.expires_at,
+        artifacts=artifacts,
+    )
 
 
 def as_accepted(job: Job) -> AcceptedJob:
@@ -154,12 +174,16 @@ def refusals_counted() -> Generator[Counted]:
     except ArtifactStorageUnavailable:
         metrics.SUBMITS.labels(counted.type, StorageGone.slug).inc()
         raise
+    except StoreFull:
+        metrics.SUBMITS.labels(counted.type, OutOfMemory.slug).inc()
+        raise
     except StoreUnavailable:
         metrics.SUBMITS.labels(counted.type, StoreGone.slug).inc()
         raise
 
 
-def _parse(document: JsonValue) -> JobRequest:
+def parse_request(document: JsonValue) -> JobRequest:
+    """Return the request for a job that a document is. Raises InvalidRequest."""
     try:
         return JobRequest.model_validate(document)
     except ValidationError as error:

@@ -8,10 +8,10 @@ submission is sent as soon as it would have been.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from heavylift.errors import HeavyliftError, QueueFull
-from heavylift.operations import Submission, Submitted, submit
+from heavylift.operations import Submission, Submitted, submit_each
 from heavylift_api.store import BoundedStore
 
 MAX_BATCH = 200
@@ -23,9 +23,9 @@ Waiting = list[tuple[Submission, "asyncio.Future[Submitted]"]]
 class Submitter:
     """Sends submissions to the store, those of one loop turn together."""
 
-    def __init__(self, store: BoundedStore, *, bound: int) -> None:
+    def __init__(self, store: BoundedStore, *, bound_of: Callable[[str], int]) -> None:
         self._store = store
-        self._bound = bound
+        self._bound_of = bound_of
         self._waiting: dict[str, Waiting] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -48,10 +48,10 @@ class Submitter:
             task.add_done_callback(self._sending.discard)
 
     async def _send(self, queue: str, waiting: Waiting) -> None:
+        bound = self._bound_of(queue)
+        submissions = [submission for submission, _ in waiting]
         try:
-            results = await self._run(queue, [submission for submission, _ in waiting])
-        except QueueFull as error:
-            await self._fill_up(queue, waiting, error)
+            results = await self._store.run(submit_each(self._store.keys, queue, submissions, bound=bound))
         except HeavyliftError as error:
             _fail(waiting, error)
         except BaseException as error:
@@ -59,22 +59,12 @@ class Submitter:
             raise
         else:
             for (_, future), result in zip(waiting, results, strict=True):
-                if not future.done():
+                if future.done():
+                    continue
+                if result is None:
+                    future.set_exception(QueueFull(queue, bound))
+                else:
                     future.set_result(result)
-
-    async def _fill_up(self, queue: str, waiting: Waiting, error: QueueFull) -> None:
-        """Give out the places that are left: the script takes all of a batch or none."""
-        if len(waiting) == 1:
-            _fail(waiting, error)
-            return
-        for place, item in enumerate(waiting):
-            await self._send(queue, [item])
-            if item[1].done() and not item[1].cancelled() and item[1].exception() is not None:
-                _fail(waiting[place + 1 :], error)
-                return
-
-    async def _run(self, queue: str, submissions: Sequence[Submission]) -> list[Submitted]:
-        return await self._store.run(submit(self._store.keys, queue, submissions, bound=self._bound))
 
 
 def _fail(waiting: Waiting, error: BaseException) -> None:

@@ -19,10 +19,11 @@ import structlog
 from pydantic import JsonValue
 
 from heavylift.artifacts import ArtifactStore, job_key
-from heavylift.errors import ArtifactStorageUnavailable, StoreUnavailable
+from heavylift.errors import ArtifactStorageUnavailable, StoreFull, StoreUnavailable
 from heavylift.ids import JobId, new_job_id
 from heavylift.model import Artifact, Job
 from heavylift_api import metrics
+from heavylift_api.admission import Admission
 from heavylift_api.body import parse_json, too_large
 from heavylift_api.errors import (
     FieldError,
@@ -70,12 +71,14 @@ class Uploads:
         jobs: Jobs,
         idempotency: Idempotency,
         *,
+        admission: Admission,
         limit: int,
         bound: int,
     ) -> None:
         self._idempotency = idempotency
         self._artifacts = artifacts
         self._types = types
+        self._admission = admission
         self._submissions = submissions
         self._jobs = jobs
         self._limit = limit
@@ -110,6 +113,7 @@ class Uploads:
                 job_id, done = await self._job_of(incoming, published, key)
                 if done is not None:
                     return await _repeated(incoming, done)
+                await self._admission.check(published.info.queue)
                 place = job_key(str(job_id), "input", safe_name(incoming.filename))
                 _input_of(incoming, published, key=place)  # what is wrong is said before the file is sent
                 async with self._discarded_on_error(job_id, repeatable=key is not None):
@@ -153,6 +157,8 @@ class Uploads:
         while True:
             try:
                 return await self._submissions.accept(published, request, job_id=job_id, artifacts=[artifact])
+            except StoreFull:  # memory comes back when jobs are forgotten: not soon
+                raise
             except StoreUnavailable:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise
@@ -186,6 +192,9 @@ class Uploads:
     async def _discarded_on_error(self, job_id: JobId, *, repeatable: bool) -> AsyncGenerator[None]:
         try:
             yield
+        except StoreFull:  # Redis said so before it wrote anything
+            await self._discard(job_id)
+            raise
         except StoreUnavailable:
             if repeatable:  # the repetition puts its file in the same place: nothing may remove it then
                 log.warning("upload_outcome_unknown", job_id=str(job_id))

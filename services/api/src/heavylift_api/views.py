@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, JsonValue
 
 from heavylift.model import Artifact, Attempt, Job, JobError, JobStatus, JobTypeInfo, Progress
+from heavylift_api.errors import ProblemDocument
 
 
 class ProgressView(Progress):
@@ -121,6 +123,44 @@ class JobPage(BaseModel):
     items: list[JobSummary]
     next_cursor: str | None = None
     """Give it as `cursor` to go on; null on the last page."""
+
+
+class BatchOutcome(StrEnum):
+    """What became of a job of a batch."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    """An earlier request with the same Idempotency-Key was accepted; `status` is the job's state by now."""
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+    """Redis did not say. Sent again under the same Idempotency-Key, the batch makes no job twice."""
+
+
+class BatchCounts(BaseModel):
+    """How many jobs of a batch had each outcome."""
+
+    accepted: int
+    repeated: int
+    refused: int
+    unconfirmed: int
+
+
+class BatchResult(BaseModel):
+    """What became of one job of a batch."""
+
+    outcome: BatchOutcome
+    id: str | None = None
+    status: JobStatus | None = None
+    urls: JobUrls | None = None
+    problem: ProblemDocument | None = None
+    """Why it was not accepted; its pointers begin at the request's body."""
+
+
+class BatchView(BaseModel):
+    """What became of a batch's jobs, in the order they were sent."""
+
+    counts: BatchCounts
+    results: list[BatchResult]
 
 
 class ArtifactList(BaseModel):

@@ -18,11 +18,11 @@ from heavylift.operations.attempts import (
 )
 from heavylift.operations.job_types import publish_types, read_queues, read_types
 from heavylift.operations.queues import QueueState, queue_state
-from heavylift.operations.reading import EventPage, cursor_of, list_jobs, read_events, read_job
+from heavylift.operations.reading import EventPage, cursor_of, list_jobs, read_events, read_job, read_statuses
 from heavylift.operations.recovery import Lease, Released, forget, read_kept_until, read_leases, reap, release_due
 from heavylift.operations.schedules import Agenda, Planned, fire, plan, read_agenda, unplan
 from heavylift.operations.steering import cancel, replay
-from heavylift.operations.submission import Submission, Submitted, submit
+from heavylift.operations.submission import Submission, Submitted, submit, submit_each
 
 __all__ = [
     "Agenda",
@@ -55,6 +55,7 @@ __all__ = [
     "read_kept_until",
     "read_leases",
     "read_queues",
+    "read_statuses",
     "read_types",
     "reap",
     "release_due",
@@ -63,5 +64,6 @@ __all__ = [
     "report_log",
     "report_progress",
     "submit",
+    "submit_each",
     "unplan",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heavylift.constants import Keys
 from heavylift.ids import JobId
 from heavylift.model import Event, Job, JobStatus, Progress
 from heavylift.operations.records import to_events, to_job, to_summary
-from heavylift.operations.replies import to_list, to_mapping, to_ms, to_progress, to_text
+from heavylift.operations.replies import to_list, to_mapping, to_ms, to_progress, to_status, to_text
 from heavylift.scripts import script
 from heavylift.store import Argument, Call, Reply
 
@@ -26,6 +27,12 @@ def read_job(keys: Keys, job_id: JobId) -> Call[Job | None]:
         return to_job(job_id, fields, to_events(replies[1], after=0), replies[2]) if fields else None
 
     return Call(commands, parse)
+
+
+def read_statuses(keys: Keys, queue: str, uuids: Sequence[str]) -> Call[list[JobStatus | None]]:
+    """Return the states of a queue's jobs; None for an unknown one."""
+    commands = [("HGET", keys.job(queue, uuid), "status") for uuid in uuids]
+    return Call(commands, lambda replies: [to_status(reply) for reply in replies])
 
 
 def cursor_of(job: Job) -> str:

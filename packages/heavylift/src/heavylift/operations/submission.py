@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import orjson
 
@@ -17,6 +17,8 @@ from heavylift.model import Artifact, JobTypeInfo, Priority
 from heavylift.operations.replies import EMPTY, to_list, to_ms
 from heavylift.scripts import script
 from heavylift.store import Argument, Call, Reply
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,6 @@ class Submitted(NamedTuple):
 
 def submit(keys: Keys, queue: str, submissions: Sequence[Submission], *, bound: int = 0) -> Call[list[Submitted]]:
     """Accept jobs of one queue, all or none. Raises QueueFull when more than `bound` would wait (0: no bound)."""
-    args: list[Argument] = [bound]
-    for item in submissions:
-        args += submission_args(item)
 
     def parse(reply: Reply) -> list[Submitted]:
         head, *flags = to_list(reply)
@@ -51,6 +50,38 @@ def submit(keys: Keys, queue: str, submissions: Sequence[Submission], *, bound: 
             raise QueueFull(queue, bound)
         return [Submitted(item.id, flag == 1) for item, flag in zip(submissions, flags, strict=True)]
 
+    return _call(keys, queue, submissions, [bound, "all"], parse)
+
+
+def submit_each(
+    keys: Keys, queue: str, submissions: Sequence[Submission], *, bound: int = 0
+) -> Call[list[Submitted | None]]:
+    """Accept jobs of one queue, in order, while fewer than `bound` wait (0: no bound). None: no place was left."""
+
+    def parse(reply: Reply) -> list[Submitted | None]:
+        _, *flags = to_list(reply)
+        return [
+            None if flag == _NO_PLACE else Submitted(item.id, flag == 1)
+            for item, flag in zip(submissions, flags, strict=True)
+        ]
+
+    return _call(keys, queue, submissions, [bound, "each"], parse)
+
+
+_NO_PLACE = 2
+"""As in scripts/submit.lua."""
+
+
+def _call(
+    keys: Keys,
+    queue: str,
+    submissions: Sequence[Submission],
+    head: list[Argument],
+    parse: Callable[[Reply], T],
+) -> Call[T]:
+    args = head
+    for item in submissions:
+        args += submission_args(item)
     return Call.of(script("submit"), keys.script_keys(queue), args, parse)
 
 

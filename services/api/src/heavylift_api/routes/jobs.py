@@ -15,11 +15,14 @@ from heavylift_api.deps import CallerDep, JobIdDep, ServicesDep, services_of
 from heavylift_api.idempotency import HEADER, RequestKey
 from heavylift_api.listing import MAX_LIMIT, JobFilter, next_link
 from heavylift_api.openapi import idempotency_key, json_body, problems
-from heavylift_api.responses import accepted
-from heavylift_api.submission import JobRequest
-from heavylift_api.views import JobPage, JobView
+from heavylift_api.responses import JSON, accepted
+from heavylift_api.submission import BatchRequest, JobRequest
+from heavylift_api.views import BatchView, JobPage, JobView
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+BATCH_PATIENCE = 6
+"""Times longer than a single job's body a batch's may take to arrive."""
 
 QUEUE = r"^[a-z][a-z0-9_.]{0,62}$"
 
@@ -40,6 +43,7 @@ QUEUE = r"^[a-z][a-z0-9_.]{0,62}$"
         errors.UnknownJobType,
         errors.KeyReused,
         errors.StoreGone,
+        errors.OutOfMemory,
         errors.QueueBusy,
     ),
 )
@@ -51,6 +55,37 @@ async def submit(request: Request) -> Response:
     settings = services.settings
     document = await read_json(request, limit=settings.max_body_size, within=settings.body_timeout)
     return accepted(await services.submissions.submit(document, key))
+
+
+@router.post(
+    ":batch",
+    status_code=202,
+    response_model=BatchView,
+    operation_id="submit_batch",
+    openapi_extra=json_body(BatchRequest) | idempotency_key(),
+    responses=problems(
+        errors.InvalidJson,
+        errors.BodyTooSlow,
+        errors.BodyTooLarge,
+        errors.UnsupportedMediaType,
+        errors.InvalidRequest,
+        errors.InvalidBatch,
+        errors.KeyReused,
+        errors.StoreGone,
+        errors.OutOfMemory,
+        errors.QueueBusy,
+    ),
+)
+async def submit_batch(request: Request, services: ServicesDep, caller: CallerDep) -> Response:
+    """Submit up to 10,000 jobs, each checked and answered by itself.
+
+    202 if at least one was accepted; `results` has an entry for each job, in their order.
+    """
+    key = RequestKey.of(caller, request.headers.get(HEADER))
+    settings = services.settings
+    within = settings.body_timeout * BATCH_PATIENCE
+    document = await read_json(request, limit=settings.max_batch_size, within=within)
+    return Response(await services.batches.submit(document, key), status_code=202, media_type=JSON)
 
 
 @router.get("", operation_id="list_jobs", responses=problems(errors.InvalidRequest, errors.StoreGone))

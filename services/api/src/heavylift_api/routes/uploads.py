@@ -41,6 +41,7 @@ router = APIRouter(tags=["jobs"])
         errors.KeyReused,
         errors.UploadInProgress,
         errors.StoreGone,
+        errors.OutOfMemory,
         errors.StorageGone,
         errors.QueueBusy,
         errors.TooManyUploads,
