@@ -229,9 +229,21 @@ SCENARIOS = (
         kinds=(Kind(0.01, (0.3, 3.0), fields={"processes": 2}), SHORT),
         check=checks.count_orphans,
     ),
-    Scenario("sigstop", "SIGSTOP of a worker for longer than the lease, then SIGCONT", freeze_workers),
+    Scenario(
+        "sigstop",
+        "SIGSTOP of a worker for longer than the lease, then SIGCONT",
+        freeze_workers,
+        remark="A frozen worker goes on with its jobs for a moment after it is thawed: their effects may overlap with"
+        " those of the next attempts, but the store takes no word of them any more.",
+    ),
     Scenario("redis-killed", "kill -9 of Redis every 2 to 6 s, away 0 to 2 s", restart_redis, harmless=True),
-    Scenario("redis-killed-aof-cut", "kill -9 of Redis, and the last second cut off its AOF", cut_aof),
+    Scenario(
+        "redis-killed-aof-cut",
+        "kill -9 of Redis, and the last second cut off its AOF",
+        cut_aof,
+        remark="What `appendfsync everysec` may lose in a power cut. Jobs accepted in that second may be unknown"
+        " afterwards, and those that ended in it run again; all else is as if it had not been cut.",
+    ),
     Scenario(
         "redis-down",
         "Redis away for longer than the lease, slots busy and free",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -89,8 +89,13 @@ class Stack:
 
     def close(self) -> None:
         """End every process, by its id."""
-        for member in [*self.producers, *self.workers, *self.controllers, *self.ended]:
-            member.kill()
+        with ExitStack() as ends:  # all of them, even if one end fails
+            ends.callback(self.end_redis)
+            for member in [*self.producers, *self.workers, *self.controllers, *self.ended]:
+                ends.callback(member.kill)
+
+    def end_redis(self) -> None:
+        """End Redis, frozen or not."""
         if self.redis.process and self.redis.process.poll() is None:
             self.redis.resume()
             self.redis.kill()
@@ -173,7 +178,7 @@ class Stack:
     def await_end(self, timeout: float, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Wait until everything accepted has ended, as far as can be seen, but no longer than `timeout`."""
         deadline = time.monotonic() + timeout
-        while (self.submitting() or self.open_jobs()) and time.monotonic() < deadline:
+        while self.workers and (self.submitting() or self.open_jobs()) and time.monotonic() < deadline:
             meanwhile()
             time.sleep(0.25)
 
