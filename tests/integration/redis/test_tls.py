@@ -58,13 +58,11 @@ async def test_the_check_of_the_certificate_can_be_given_up(proxy: Proxy) -> Non
 
 async def test_the_check_of_the_name_can_be_given_up(proxy: Proxy, authority: Authority) -> None:
     settings = Settings(redis_url=url(proxy, host="localhost"), redis_ca_file=authority.file)
-    with pytest.raises(ConfigurationError, match="(?i)hostname mismatch.*a name that is in the certificate"):
+    with pytest.raises(ConfigurationError, match=r"(?i)hostname mismatch.*a name that is in the certificate"):
         check_redis(settings)
 
     await work(
-        Settings(
-            redis_url=url(proxy, "?ssl_check_hostname=false", host="localhost"), redis_ca_file=authority.file
-        )
+        Settings(redis_url=url(proxy, "?ssl_check_hostname=false", host="localhost"), redis_ca_file=authority.file)
     )
 
 

@@ -20,6 +20,7 @@ from redis.credentials import CredentialProvider
 
 from heavylift.errors import ConfigurationError
 from heavylift.redis_address import RedisAddress, Scheme
+from heavylift.sentinels import AsyncSentinel, Sentinel
 from heavylift.settings import Settings
 
 HEALTH_CHECK_SECONDS = 15
@@ -43,7 +44,7 @@ def connection_pool(settings: Settings) -> redis.ConnectionPool:
     address, options = RedisAddress.parse(settings.redis_url), _options(settings)
     if not settings.redis_sentinels:
         return redis.ConnectionPool(connection_class=_SYNC[address.scheme], **_place(address), **options)
-    manager = redis.sentinel.Sentinel(settings.redis_sentinels, sentinel_kwargs=_sentinel_options(settings))
+    manager = Sentinel(settings.redis_sentinels, sentinel_kwargs=_sentinel_options(settings))
     return redis.sentinel.SentinelConnectionPool(
         settings.redis_sentinel_master, manager, ssl=address.scheme is Scheme.TLS, **options
     )
@@ -60,19 +61,18 @@ def async_connection_pool(settings: Settings, *, max_connections: int) -> redis.
         return redis.asyncio.BlockingConnectionPool(
             connection_class=_ASYNC[address.scheme], **_place(address), **options
         )
-    manager = redis.asyncio.sentinel.Sentinel(settings.redis_sentinels, sentinel_kwargs=_sentinel_options(settings))
+    manager = AsyncSentinel(settings.redis_sentinels, sentinel_kwargs=_sentinel_options(settings))
     return _BlockingSentinelPool(settings.redis_sentinel_master, manager, ssl=address.scheme is Scheme.TLS, **options)
 
 
 class _BlockingSentinelPool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool):
-    """redis-py's own sentinel pool has no bound: it raises instead of waiting, and leaves the sentinels' connections."""
+    """redis-py's own sentinel pool has no bound: it raises instead of waiting, and leaves the sentinels open."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
         """Close the connections; when all of them, then also those to the sentinels."""
         await super().disconnect(inuse_connections)
         if inuse_connections:
-            for sentinel in self.sentinel_manager.sentinels:
-                await sentinel.connection_pool.disconnect()
+            await self.sentinel_manager.aclose()
 
 
 class Credentials(CredentialProvider):
