@@ -188,7 +188,7 @@ def die(ctx: JobContext, input: Death) -> Number:
 @job("sample.die_after", queue="sample", retry=AT_ONCE)
 def die_after(ctx: JobContext, input: Folder) -> None:
     """Die after the attempt's end was written, and before the worker heard of it: while the workdir is cleaned up."""
-    names = [ctx.workdir / f"{n:05}" for n in range(5000)]
+    names = [ctx.workdir / f"{n:05}" for n in range(1000)]
     for name in names:
         name.touch()
     pid = os.getpid()

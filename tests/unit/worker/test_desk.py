@@ -126,6 +126,20 @@ def test_the_first_decision_stands(desk: Desk) -> None:
     assert desk.snapshot()[0].ending is RELEASED
 
 
+def test_a_child_that_died_meanwhile_is_still_to_be_taken_off(desk: Desk) -> None:
+    held = _hold(desk)
+    desk.lose(*held, LOST)
+    desk.settle(*held)  # by a supervisor that read the store before the child died
+    assert desk.snapshot()[0].ending is LOST
+
+
+def test_what_has_ended_needs_no_end(desk: Desk) -> None:
+    held = _hold(desk)
+    desk.end(*held, RELEASED)
+    desk.settle(*held)
+    assert (desk.snapshot()[0].ending, desk.snapshot()[0].ended) == (None, True)
+
+
 def test_giving_back_wakes_the_supervisor(desk: Desk) -> None:
     woken: list[bool] = []
     desk.wake = lambda: woken.append(True)

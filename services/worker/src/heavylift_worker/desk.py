@@ -187,7 +187,9 @@ class Desk:
         """Note that the store knows the attempt's end."""
         with self._lock:
             if held := self._of(job_id, token):
-                held.ended, held.ending = True, None
+                held.ended = True
+                if not held.gone:  # else it is still to be taken off the desk, and nobody but the supervisor will
+                    held.ending = None
 
     def ask_to_stop(self, job_id: str, token: str, *, grace: float) -> bool:
         """Tell the child once to stop; it is ended `grace` seconds later. Whether it was told now."""
