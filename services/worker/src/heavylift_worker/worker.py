@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 from celery import signals
 from celery.worker import WorkController, state
+from kombu.asynchronous import Hub
 
 from heavylift.errors import ConfigurationError
 from heavylift.operations import Claimant
@@ -65,6 +66,17 @@ class Controller(WorkController):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGCHLD, lambda *_: self.wake_loop())
+
+    def register_with_event_loop(self, hub: Hub) -> None:
+        """Have the loop watch the pool, again after every lost connection.
+
+        A child that died a moment before is still in the pool's list, but watched no more; to Celery 5.7.0 that is an
+        error that ends the worker (AsynPool._track_child_process). Forgotten, it is watched like the others.
+        """
+        for process in self.pool._pool._pool if self.pool._pool else ():
+            if getattr(process, "_sentinel_poll", -1) is None:
+                del process._sentinel_poll
+        super().register_with_event_loop(hub)
 
     def leave(self) -> None:
         """End the event loop. Called by the supervisor when nothing is held any more; safe to call again."""
