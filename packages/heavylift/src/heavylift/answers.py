@@ -1,8 +1,8 @@
 """What Redis's refusals mean: try again later, or a mistake in the program.
 
 All that is "later" becomes StoreUnavailable. Redis refuses a script before its first write, so nothing is half done;
-only after a time-out or a broken connection it is unknown whether a command was done (submits, claims and ends are
-scripts that may be repeated).
+the exception is a user without the right to one of a script's later commands. After a time-out or a broken connection
+it is unknown whether a command was done: submits, claims and ends are scripts that may be repeated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _REFUSED = re.compile(
 """The same in words: redis-py has no class for some, and Redis 6 wraps what a script meets in its own error."""
 
 _ELSEWHERE = re.compile(r"(?:^|[ -])(?:READONLY|MASTERDOWN|UNBLOCKED) ")
-_DENIED = re.compile(r"(?:^|[ -])NOPERM ")
+_DENIED = re.compile(r"(?:^|[ -])NOPERM |The user executing the script can't")
 _FULL = re.compile(r"(?:^|[ -])OOM ")
 
 SENTINELS = (
@@ -50,7 +50,7 @@ MEMORY = "raise maxmemory, or wait until jobs end and their records are forgotte
 def means_later(error: exceptions.RedisError) -> bool:
     """Tell whether the same command may succeed later."""
     return isinstance(error, UNAVAILABLE) or (
-        isinstance(error, exceptions.ResponseError) and _REFUSED.search(str(error)) is not None
+        isinstance(error, exceptions.ResponseError) and bool(_REFUSED.search(str(error)) or _DENIED.search(str(error)))
     )
 
 
