@@ -174,7 +174,7 @@ async def test_a_loading_redis_is_waited_for(binary: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        (f"redis://127.0.0.1:{free_port()}/0", "connecting to 127"),
+        ("redis://127.0.0.1:1/0", "connecting to 127"),
         ("redis://no-such-host.invalid:6379/0", "no-such-host.invalid"),
         ("unix:///no/such/socket", "/no/such/socket"),
     ],
