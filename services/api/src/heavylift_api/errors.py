@@ -4,7 +4,7 @@ Problem
 ├── 400 InvalidJson, InvalidMultipart
 ├── 401 Unauthorized            403 ForeignOrigin
 ├── 404 UnknownJob, UnknownArtifact
-├── 408 BodyTooSlow             409 AlreadyEnded, UploadInProgress
+├── 408 BodyTooSlow             409 AlreadyEnded, NotFailed, UploadInProgress
 ├── 413 BodyTooLarge            415 UnsupportedMediaType
 ├── 416 RangeNotSatisfiable
 ├── 422 InvalidRequest, InvalidInput, InvalidBatch, UnknownJobType, TakesNoFile, KeyReused
@@ -130,6 +130,12 @@ class AlreadyEnded(Problem):
     """The job has ended already; there is nothing to cancel."""
 
     status, slug, title = 409, "already-ended", "Job has ended"
+
+
+class NotFailed(Problem):
+    """Only a failed job can be replayed."""
+
+    status, slug, title = 409, "not-failed", "Job has not failed"
 
 
 class UploadInProgress(Problem):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from heavylift.ids import JobId
 from heavylift.model import Job, JobStatus
-from heavylift.operations import cancel, read_job
-from heavylift_api.errors import AlreadyEnded, UnknownJob
+from heavylift.operations import cancel, read_job, replay_each
+from heavylift_api.errors import AlreadyEnded, NotFailed, UnknownJob
 from heavylift_api.store import BoundedStore
 
 
@@ -32,4 +32,16 @@ class Jobs:
             raise UnknownJob
         if status.terminal and status is not JobStatus.CANCELLED:
             raise AlreadyEnded(f"The job has ended already ({status}); there is nothing to cancel.")
+        return await self.read(job_id)
+
+    async def replay(self, job_id: JobId, *, caller: str) -> Job:
+        """Queue a failed job again. Raises UnknownJob, NotFailed or StoreUnavailable."""
+        call = replay_each(self._store.keys, job_id.queue, [job_id.uuid], reason=f"replayed by {caller}")
+        [(replayed, status)] = await self._store.run(call)
+        if status is None:
+            raise UnknownJob
+        if not replayed:
+            if status is JobStatus.FAILED:
+                raise NotFailed("The job's retention is over.")
+            raise NotFailed(f"Only a failed job can be replayed; this one is {status}.")
         return await self.read(job_id)

@@ -18,6 +18,9 @@ from heavylift_api.views import JobPage, JobSummary
 
 MAX_LIMIT = 200
 
+QUEUE = r"^[a-z][a-z0-9_.]{0,62}$"
+"""A queue's name, as OpenAPI shows it."""
+
 MAX_SCANS = 10
 """Pages read for one answer when a filter the index does not know leaves few rows: bounds the work of a request."""
 

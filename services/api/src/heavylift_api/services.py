@@ -18,7 +18,9 @@ from heavylift_api.job_types import JobTypes
 from heavylift_api.jobs import Jobs
 from heavylift_api.listing import Listing
 from heavylift_api.memory import Memory
+from heavylift_api.queues import Queues
 from heavylift_api.readiness import Readiness
+from heavylift_api.replays import Replays
 from heavylift_api.settings import ApiSettings
 from heavylift_api.store import BoundedStore
 from heavylift_api.submission import Submissions
@@ -35,6 +37,8 @@ class Services:
     submissions: Submissions
     batches: Batches
     jobs: Jobs
+    replays: Replays
+    queues: Queues
     listing: Listing
     streams: EventStreams
     hub: Hub
@@ -73,6 +77,8 @@ async def running_services(settings: ApiSettings, artifacts: ArtifactStore) -> A
             submissions=submissions,
             batches=Batches(store, types, idempotency, memory, settings),
             jobs=jobs,
+            replays=Replays(store),
+            queues=Queues(store, bound_of=settings.bound),
             listing=Listing(store),
             streams=EventStreams(store, hub, bound=settings.max_event_streams),
             hub=hub,

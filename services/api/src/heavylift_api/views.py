@@ -125,6 +125,36 @@ class JobPage(BaseModel):
     """Give it as `cursor` to go on; null on the last page."""
 
 
+class ReplayView(BaseModel):
+    """What a replay by filter did."""
+
+    replayed: int
+    """Jobs that were queued again."""
+    next_cursor: str | None = None
+    """Give it as `cursor`, with the same filter, to go on; null when all failed jobs were looked at."""
+
+
+class QueueView(BaseModel):
+    """What a queue holds."""
+
+    queue: str
+    waiting: int
+    running: int
+    scheduled: int
+    dead: int
+    """Failed jobs, kept for replay."""
+    oldest_age_seconds: float
+    """How long ago the oldest waiting job was submitted; 0 if none waits."""
+    bound: int | None
+    """How many jobs may wait before submits are refused; null for no bound."""
+
+
+class QueueList(BaseModel):
+    """All queues."""
+
+    items: list[QueueView]
+
+
 class BatchOutcome(StrEnum):
     """What became of a job of a batch."""
 

@@ -21,7 +21,7 @@ from heavylift.operations.queues import QueueState, queue_state
 from heavylift.operations.reading import EventPage, cursor_of, list_jobs, read_events, read_job, read_statuses
 from heavylift.operations.recovery import Lease, Released, forget, read_kept_until, read_leases, reap, release_due
 from heavylift.operations.schedules import Agenda, Planned, fire, plan, read_agenda, unplan
-from heavylift.operations.steering import cancel, replay
+from heavylift.operations.steering import Replayed, cancel, replay, replay_each
 from heavylift.operations.submission import Submission, Submitted, submit, submit_each
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Planned",
     "QueueState",
     "Released",
+    "Replayed",
     "Submission",
     "Submitted",
     "cancel",
@@ -61,6 +62,7 @@ __all__ = [
     "release_due",
     "renew",
     "replay",
+    "replay_each",
     "report_log",
     "report_progress",
     "submit",

@@ -13,18 +13,17 @@ from heavylift_api.auth import authenticate
 from heavylift_api.body import read_json
 from heavylift_api.deps import CallerDep, JobIdDep, ServicesDep, services_of
 from heavylift_api.idempotency import HEADER, RequestKey
-from heavylift_api.listing import MAX_LIMIT, JobFilter, next_link
+from heavylift_api.listing import MAX_LIMIT, QUEUE, JobFilter, next_link
 from heavylift_api.openapi import idempotency_key, json_body, problems
+from heavylift_api.replays import ReplayRequest
 from heavylift_api.responses import JSON, accepted
 from heavylift_api.submission import BatchRequest, JobRequest
-from heavylift_api.views import BatchView, JobPage, JobView
+from heavylift_api.views import BatchView, JobPage, JobView, ReplayView
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 BATCH_PATIENCE = 6
 """Times longer than a single job's body a batch's may take to arrive."""
-
-QUEUE = r"^[a-z][a-z0-9_.]{0,62}$"
 
 
 @router.post(
@@ -125,6 +124,40 @@ async def cancel(job_id: JobIdDep, response: Response, services: ServicesDep, ca
     job = await services.jobs.cancel(job_id, caller=caller)
     response.status_code = 200 if job.status.terminal else 202
     return JobView.of(job)
+
+
+@router.post(
+    "/{job_id}:replay",
+    status_code=202,
+    operation_id="replay_job",
+    responses=problems(errors.UnknownJob, errors.NotFailed, errors.StoreGone, errors.OutOfMemory),
+)
+async def replay(job_id: JobIdDep, services: ServicesDep, caller: CallerDep) -> JobView:
+    """Queue a failed job again, with all its attempts."""
+    return JobView.of(await services.jobs.replay(job_id, caller=caller))
+
+
+@router.post(
+    ":replay",
+    status_code=202,
+    response_model=ReplayView,
+    operation_id="replay_jobs",
+    openapi_extra=json_body(ReplayRequest),
+    responses=problems(
+        errors.InvalidJson,
+        errors.BodyTooSlow,
+        errors.BodyTooLarge,
+        errors.UnsupportedMediaType,
+        errors.InvalidRequest,
+        errors.StoreGone,
+        errors.OutOfMemory,
+    ),
+)
+async def replay_many(request: Request, services: ServicesDep, caller: CallerDep) -> ReplayView:
+    """Queue failed jobs again, with all their attempts: those that fit all the criteria."""
+    settings = services.settings
+    document = await read_json(request, limit=settings.max_body_size, within=settings.body_timeout)
+    return await services.replays.replay(document, caller=caller)
 
 
 @router.get(
