@@ -12,12 +12,9 @@ from tests.faults.load import Kind, Load
 from tests.faults.report import Report
 from tests.faults.scenarios import HOLD, Pace, Scenario
 from tests.faults.stack import Stack
-from tests.faults.stock_stack import StockStack
 
 SHARES_AT = 200
 """Jobs a second the scenarios' shares are meant for."""
-
-SIDES = {"ours": Stack, "celery": StockStack}
 
 MARGIN = 5.0
 """Seconds between a lease's end and running again: a look of the controller, a claim, a worker's start."""
