@@ -188,13 +188,13 @@ def die(ctx: JobContext, input: Death) -> Number:
 @job("sample.die_after", queue="sample", retry=AT_ONCE)
 def die_after(ctx: JobContext, input: Folder) -> None:
     """Die after the attempt's end was written, and before the worker heard of it: while the workdir is cleaned up."""
-    names = [ctx.workdir / f"{n:05}" for n in range(1000)]
+    names = [ctx.workdir / f"{n:05}" for n in range(2000)]
     for name in names:
         name.touch()
     pid = os.getpid()
 
     def strike() -> None:
-        _wait_for(lambda: sum(1 for _ in os.scandir(names[0].parent)) < len(names))
+        _wait_for(lambda: not names[-1].exists() or not names[0].exists())
         input.note("struck")
         os.kill(pid, signal.SIGKILL)
 
