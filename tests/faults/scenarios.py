@@ -283,8 +283,8 @@ SCENARIOS = (
         kinds=(Kind(0.006, (2.0, 6.0)), SHORT),
         stock=False,
         outage_delays=True,
-        remark="Nobody reaps while the controller is frozen (25 s here), and afterwards every lease gets a fresh period: a"
-        " frozen reaper must not take jobs from workers that are well. Two controllers avoid the wait.",
+        remark="Nobody reaps while the controller is frozen (25 s here), and afterwards every lease gets a fresh period:"
+        " a frozen reaper must not take jobs from workers that are well. Two controllers avoid the wait.",
     ),
     Scenario(
         "scheduler-killed",
