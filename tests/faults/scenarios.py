@@ -283,7 +283,7 @@ SCENARIOS = (
         kinds=(Kind(0.006, (2.0, 6.0)), SHORT),
         stock=False,
         outage_delays=True,
-        remark="Nobody reaps while the controller is frozen (25 s here), and afterwards every lease gets a fresh period:"
+        remark="Nobody reaps while the controller is frozen, here for 25 s, and then every lease gets a fresh period:"
         " a frozen reaper must not take jobs from workers that are well. Two controllers avoid the wait.",
     ),
     Scenario(
