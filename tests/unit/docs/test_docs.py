@@ -116,7 +116,7 @@ def check_cli(words: list[str]) -> None:
 
 
 def test_routes_are_those_of_the_api() -> None:
-    table = re.findall(r"^\| `(GET|POST) (/\S*)` \|", (ROOT / "docs/http-api.md").read_text(), re.MULTILINE)
+    table = re.findall(r"^\| `(GET|POST|PUT|DELETE) (/\S*)` \|", (ROOT / "docs/http-api.md").read_text(), re.MULTILINE)
     paths = create_app(load(ApiSettings), keys=ApiKeys({})).openapi()["paths"]
     served = {(method.upper(), path) for path, operations in paths.items() for method in operations}
     assert set(table) == served

@@ -171,16 +171,25 @@ class Schedule(BaseModel):
             The cron expression or the time zone is none, or no such date ever comes.
 
         """
-        try:
-            zone = ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{self.time_zone!r} is not a time zone; one looks like Europe/Berlin") from error
-        try:
-            return next(CronSim(self.cron, moment.astimezone(zone))).astimezone(UTC)
-        except CronSimError as error:
-            raise ValueError(f"{self.cron!r} is not a cron expression: {error}") from error
-        except StopIteration as error:
-            raise ValueError(f"{self.cron!r} names a date that never comes") from error
+        return next_run(self.cron, zone_of(self.time_zone), moment)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of that name. Raises ValueError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: the name is that of a folder
+        raise ValueError(f"{name!r} is not a time zone; one looks like Europe/Berlin") from error
+
+
+def next_run(cron: str, zone: ZoneInfo, moment: datetime) -> datetime:
+    """Return the first time after the moment that the cron expression names. Raises ValueError if there is none."""
+    try:
+        return next(CronSim(cron, moment.astimezone(zone))).astimezone(UTC)
+    except CronSimError as error:
+        raise ValueError(f"{cron!r} is not a cron expression: {error}") from error
+    except StopIteration as error:
+        raise ValueError(f"{cron!r} names a date that never comes") from error
 
 
 class JobTypeInfo(BaseModel):

@@ -3,7 +3,7 @@
 Problem
 ├── 400 InvalidJson, InvalidMultipart
 ├── 401 Unauthorized            403 ForeignOrigin
-├── 404 UnknownJob, UnknownArtifact
+├── 404 UnknownJob, UnknownArtifact, UnknownSchedule
 ├── 408 BodyTooSlow             409 AlreadyEnded, NotFailed, UploadInProgress
 ├── 413 BodyTooLarge            415 UnsupportedMediaType
 ├── 416 RangeNotSatisfiable
@@ -118,6 +118,12 @@ class UnknownArtifact(Problem):
     """The job has no artifact of that name."""
 
     status, slug, title = 404, "unknown-artifact", "No such artifact"
+
+
+class UnknownSchedule(Problem):
+    """There is no recurring job of that name."""
+
+    status, slug, title = 404, "unknown-schedule", "No such schedule"
 
 
 class BodyTooSlow(Problem):

@@ -21,6 +21,7 @@ from heavylift_api.memory import Memory
 from heavylift_api.queues import Queues
 from heavylift_api.readiness import Readiness
 from heavylift_api.replays import Replays
+from heavylift_api.schedules import Schedules
 from heavylift_api.settings import ApiSettings
 from heavylift_api.store import BoundedStore
 from heavylift_api.submission import Submissions
@@ -39,6 +40,7 @@ class Services:
     jobs: Jobs
     replays: Replays
     queues: Queues
+    schedules: Schedules
     listing: Listing
     streams: EventStreams
     hub: Hub
@@ -79,6 +81,7 @@ async def running_services(settings: ApiSettings, artifacts: ArtifactStore) -> A
             jobs=jobs,
             replays=Replays(store),
             queues=Queues(store, bound_of=settings.bound),
+            schedules=Schedules(store, types),
             listing=Listing(store),
             streams=EventStreams(store, hub, bound=settings.max_event_streams),
             hub=hub,

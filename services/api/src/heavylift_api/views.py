@@ -155,6 +155,33 @@ class QueueList(BaseModel):
     items: list[QueueView]
 
 
+class ScheduleView(BaseModel):
+    """A recurring job."""
+
+    name: str
+    type: str
+    queue: str
+    cron: str
+    time_zone: str
+    input: JsonValue
+    priority: str
+    start_within_seconds: float | None
+    next_run_at: datetime
+    """When the next job is submitted; in the past while no controller runs."""
+
+
+class ScheduleDetail(ScheduleView):
+    """A recurring job and its coming runs."""
+
+    next_runs: list[datetime]
+
+
+class ScheduleList(BaseModel):
+    """All recurring jobs, by name."""
+
+    items: list[ScheduleView]
+
+
 class BatchOutcome(StrEnum):
     """What became of a job of a batch."""
 

@@ -2,6 +2,9 @@
 
 Any number may run: a run is submitted by the script that also moves the schedule on, if it still stands where this
 process read it. A run that was missed while no controller ran is made up for once, however many were missed.
+
+A schedule runs from its type's queue only. When the type has moved, a schedule that comes due in another queue moves
+after it, with the run that is due, unless one of its name is there already: so it never runs in both.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import structlog
 
 from heavylift.ids import new_job_id
 from heavylift.model import JobTypeInfo
-from heavylift.operations import Planned, Submission, fire, read_agenda, read_types
+from heavylift.operations import Planned, Submission, fire, plan, read_agenda, read_types, unplan
 from heavylift.store import Store
 from heavylift_controller import metrics
 from heavylift_controller.queues import Queues
@@ -44,6 +47,9 @@ class Recurring:
 
     def _fire(self, queue: str, planned: Planned, info: JobTypeInfo | None, now: datetime) -> None:
         schedule = planned.schedule
+        if info is not None and info.queue != queue:
+            self._move(queue, planned, info.queue)
+            return
         if info is None:  # nobody could run it: the schedule waits where it is for a worker that publishes the type
             log.error("recurring_job_of_unknown_type", schedule=schedule.name, type=schedule.type)
             return
@@ -57,3 +63,10 @@ class Recurring:
         if self._store.run(fire(self._store.keys, planned, schedule.next_after(now), submission)):
             metrics.RECURRED.labels(queue=queue).inc()
             log.info("recurring_job_submitted", schedule=schedule.name, job=str(submission.id))
+
+    def _move(self, queue: str, planned: Planned, target: str) -> None:
+        """Let a schedule follow its type. A crash between the two steps leaves it in both, to be moved again."""
+        name = planned.schedule.name
+        self._store.run(plan(self._store.keys, target, planned.schedule, planned.next_at, keep=True))
+        self._store.run(unplan(self._store.keys, queue, name))
+        log.info("recurring_job_moved", schedule=name, queue=queue, target=target)

@@ -27,15 +27,15 @@ class Agenda(NamedTuple):
     planned: list[Planned]
 
 
-def plan(keys: Keys, queue: str, schedule: Schedule, next_at: datetime) -> Call[bool]:
-    """Set a recurring job. True: one of this name was there, and is replaced."""
-    args: list[Argument] = [schedule.name, schedule.model_dump_json(), to_ms(next_at)]
+def plan(keys: Keys, queue: str, schedule: Schedule, next_at: datetime, *, keep: bool = False) -> Call[bool]:
+    """Set a recurring job. True: one of this name was there, and is replaced, or with `keep` left as it is."""
+    args: list[Argument] = [schedule.name, schedule.model_dump_json(), to_ms(next_at), int(keep)]
     return Call.of(script("plan"), keys.script_keys(queue), args, lambda reply: reply == 1)
 
 
 def unplan(keys: Keys, queue: str, name: str) -> Call[bool]:
     """Remove a recurring job; jobs it has submitted stay. False: there was none."""
-    return Call.of(script("plan"), keys.script_keys(queue), [name, EMPTY, 0], lambda reply: reply == 1)
+    return Call.of(script("plan"), keys.script_keys(queue), [name, EMPTY, 0, 0], lambda reply: reply == 1)
 
 
 def fire(keys: Keys, planned: Planned, after: datetime, submission: Submission) -> Call[bool]:
