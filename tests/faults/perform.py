@@ -16,9 +16,6 @@ from tests.faults.stack import Stack
 SHARES_AT = 200
 """Jobs a second the scenarios' shares are meant for."""
 
-MARGIN = 5.0
-"""Seconds between a lease's end and running again: a look of the controller, a claim, a worker's start."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Form:
@@ -29,6 +26,8 @@ class Form:
     lease: float
     await_end: float
     """The longest the jobs may take to end after the last fault."""
+    margin: float = 5.0
+    """Seconds between a lease's end and running again: a look of the controller, a claim, a worker's start."""
 
     def scaled(self, kinds: Sequence[Kind]) -> tuple[Kind, ...]:
         """Return the kinds with rare ones more or less rare, so that as many run at a time as at SHARES_AT."""
@@ -49,7 +48,7 @@ def perform(scenario: Scenario, form: Form, folder: Path, kind: type[Stack] = St
     if scenario.holds_slots:
         longest = HOLD + form.pace.outage
     size = dataclasses.replace(scenario.size, lease=form.lease, longest=longest)
-    limit = form.lease + MARGIN + (form.pace.outage if scenario.outage_delays else 0.0)
+    limit = form.lease + form.margin + (form.pace.outage if scenario.outage_delays else 0.0)
     report = Report(scenario.name, kind.title, jobs=form.jobs, limit=limit)
     made = kind(folder, size)
     with scenario.around(made), made as stack:
