@@ -250,8 +250,10 @@ class Chaos:
         with full(self.stack.artifacts):
             time.sleep(seconds)
 
-    def note_break(self, command: str, step: str, *, may_lose: bool) -> None:
-        """A proxy has broken a connection."""
-        self.done[f"{command} broken {step}"] += 1
-        if may_lose:
-            self.hits.append(Hit(time.monotonic(), None))
+    @contextmanager
+    def connections_breaking(self) -> Generator[None]:
+        """Have the proxy that workers connect through break connections meanwhile."""
+        assert self.stack.proxy
+        with self.stack.proxy.breaking():
+            yield
+        self.done.update(self.stack.proxy.breaks)

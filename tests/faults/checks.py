@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tests.faults.audit import Record, read_records
-from tests.faults.proxy import Step
+from tests.faults.proxy import Step, broken
 from tests.processes import members
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def only_poison_fails(stack: Stack, chaos: Chaos, report: Report) -> None:
 
 def every_step_was_broken(stack: Stack, chaos: Chaos, report: Report) -> None:
     """Each command was broken at each step, which is what the scenario is about."""
-    missed = [f"{name} {step}" for name in stack.commands() for step in Step if not chaos.done[f"{name} broken {step}"]]
+    missed = [broken(name, step) for name in stack.commands() for step in Step if not chaos.done[broken(name, step)]]
     if missed:
         report.problems.append(f"never broken: {missed}")
 

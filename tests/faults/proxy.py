@@ -7,8 +7,8 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from types import TracebackType
 
@@ -25,6 +25,11 @@ class Step(StrEnum):
     REPLY_CUT = "in the middle of the reply"
 
 
+def broken(command: str, step: Step) -> str:
+    """Return the name under which a break is counted."""
+    return f"{command} broken {step}"
+
+
 class Proxy:
     """Passes bytes on; every so often it breaks the connection at a step of a command. Use it as a context manager.
 
@@ -32,30 +37,27 @@ class Proxy:
     ----------
     commands
         What to look for in a request, by the command's name, and how many pass between two breaks.
-    on_break
-        Told the command's name and the step, after the break.
-
     """
 
     def __init__(
         self,
         port: int,
         commands: Mapping[str, tuple[bytes, int]],
-        on_break: Callable[[str, Step], None],
         *,
         seed: int = 1,
     ) -> None:
         self._upstream = ("127.0.0.1", port)
         self._commands = commands
-        self._on_break = on_break
         self._rng = random.Random(seed)
         self._lock = threading.Lock()
         self._left = {name: every for name, (_, every) in commands.items()}
-        self._breaks: Counter[str] = Counter()
+        self._turns: Counter[str] = Counter()
+        self.breaks: Counter[str] = Counter()
+        """What was broken where, and how often."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         self._thread = threading.Thread(target=self._accept, daemon=True)
-        self.breaking = True
+        self._breaking = False
 
     def __enter__(self) -> Proxy:
         self._thread.start()
@@ -67,6 +69,13 @@ class Proxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    @contextmanager
+    def breaking(self) -> Generator[None]:
+        """Break connections meanwhile."""
+        self._breaking = True
+        yield
+        self._breaking = False
 
     def _accept(self) -> None:
         while True:
@@ -82,19 +91,21 @@ class Proxy:
             server.settimeout(None)
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            Link(client, server, self.decide, self._on_break).start()
+            Link(client, server, self.decide).start()
 
-    def decide(self, request: bytes) -> tuple[str, Step] | None:
-        """Return the command and step at which to break this request, if it is one's turn; each step in turn."""
+    def decide(self, request: bytes) -> Step | None:
+        """Return the step at which to break this request, if its turn has come; each step in turn."""
         head = request[:200]
         with self._lock:
             for name, (pattern, every) in self._commands.items():
-                if self.breaking and pattern in head:
+                if self._breaking and pattern in head:
                     self._left[name] -= 1
                     if self._left[name] <= 0:
                         self._left[name] = self._rng.randint(1, 2 * every)
-                        self._breaks[name] += 1
-                        return name, list(Step)[self._breaks[name] % len(Step)]
+                        self._turns[name] += 1
+                        step = list(Step)[self._turns[name] % len(Step)]
+                        self.breaks[broken(name, step)] += 1
+                        return step
         return None
 
 
@@ -105,14 +116,12 @@ class Link:
         self,
         client: socket.socket,
         server: socket.socket,
-        decide: Callable[[bytes], tuple[str, Step] | None],
-        on_break: Callable[[str, Step], None],
+        decide: Callable[[bytes], Step | None],
     ) -> None:
         self._client = client
         self._server = server
         self._decide = decide
-        self._on_break = on_break
-        self._broken: tuple[str, Step] | None = None
+        self._broken: Step | None = None
 
     def start(self) -> None:
         for target in (self._requests, self._replies):
@@ -122,7 +131,7 @@ class Link:
         with suppress(OSError):
             while request := self._client.recv(CHUNK):
                 self._broken = self._decide(request)
-                if self._broken and self._broken[1] is Step.REQUEST_LOST:
+                if self._broken is Step.REQUEST_LOST:
                     break
                 self._server.sendall(request)
         self._close()
@@ -131,19 +140,16 @@ class Link:
         with suppress(OSError):
             while reply := self._server.recv(CHUNK):
                 if self._broken:
-                    if self._broken[1] is Step.REPLY_CUT:
+                    if self._broken is Step.REPLY_CUT:
                         self._client.sendall(reply[: len(reply) // 2])
                     break
                 self._client.sendall(reply)
         self._close()
 
     def _close(self) -> None:
-        broken, self._broken = self._broken, None
         for each in (self._client, self._server):
             with suppress(OSError):
-                if broken:
+                if self._broken:
                     each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 each.shutdown(socket.SHUT_RD)  # the other thread's recv returns
             each.close()
-        if broken:
-            self._on_break(*broken)

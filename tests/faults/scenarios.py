@@ -13,7 +13,7 @@ from tests.faults import checks, clock, disk
 from tests.faults.aof import AofSizes
 from tests.faults.chaos import Chaos
 from tests.faults.load import SHORT, Kind, Load
-from tests.faults.proxy import Proxy, Step
+from tests.faults.proxy import Proxy
 from tests.faults.report import Report
 from tests.faults.stack import Size, Stack
 from tests.waiting import wait_until
@@ -144,21 +144,19 @@ def fill_redis(stack: Stack, chaos: Chaos, pace: Pace) -> None:
         chaos.fill_redis(4.0)
 
 
+@contextmanager
+def through_proxy(stack: Stack) -> Generator[None]:
+    """Have workers connect through a proxy."""
+    with Proxy(stack.redis.port, stack.commands()) as proxy:
+        stack.proxy = proxy
+        yield
+
+
 def break_connections(stack: Stack, chaos: Chaos, pace: Pace) -> None:
-    """Workers connect through a proxy; those that were there already are replaced."""
-
-    def on_break(command: str, step: Step) -> None:
-        chaos.note_break(command, step, may_lose=command == "claim" and step is not Step.REQUEST_LOST)
-
-    with Proxy(stack.redis.port, stack.commands(), on_break) as proxy:
-        stack.through = proxy.url
-        for _ in range(stack.size.workers):
-            chaos.replace_worker(stack.workers[0])
+    with chaos.connections_breaking():
         for _ in chaos.while_submitting(1, 1):
             pass
-        stack.await_end(3 * stack.size.lease + 30)
-        proxy.breaking = False
-        stack.end_workers()
+        stack.await_end(3 * stack.size.lease)
 
 
 def freeze_reaper(stack: Stack, chaos: Chaos, pace: Pace) -> None:
@@ -274,6 +272,7 @@ SCENARIOS = (
         "connections reset between each step of claim, finish and renewal",
         break_connections,
         harmless=True,
+        around=through_proxy,
         check=checks.every_step_was_broken,
     ),
     Scenario(

@@ -24,6 +24,7 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from tests.faults.chaos import Chaos
     from tests.faults.clock import Clock
+    from tests.faults.proxy import Proxy
 
 AOF = ("--appendonly", "yes", "--appendfsync", "everysec", "--aof-load-truncated", "yes")
 PRODUCERS = 2
@@ -60,8 +61,8 @@ class Stack:
         self.controllers: list[Member] = []
         self.producers: list[Member] = []
         self.ended: list[Member] = []
-        self.through: str | None = None
-        """A Redis URL workers use instead of the real one: a proxy's."""
+        self.proxy: Proxy | None = None
+        """What workers connect through to Redis, where a scenario breaks connections."""
         self.clock: Clock | None = None
         """The wall clock of all its processes, where a scenario moves it."""
         self._numbers = 0
@@ -111,7 +112,6 @@ class Stack:
         }
 
     def start_worker(self, **env: str) -> Member:
-        through = {"HEAVYLIFT_REDIS_URL": self.through} if self.through else {}
         settings = {
             "HEAVYLIFT_CONCURRENCY": str(self.size.slots),
             "HEAVYLIFT_GRACE": str(self.size.grace),
@@ -119,7 +119,11 @@ class Stack:
         }
         name = self.next_name("worker")
         command = ["-m", "heavylift_worker", "--name", name]
-        return self.add(self.workers, name, command, {**self.env(), **settings, **through, **env})
+        return self.add(self.workers, name, command, {**self.env(), **settings, **self.through(), **env})
+
+    def through(self) -> dict[str, str]:
+        """Return the environment of those who connect through the proxy, if there is one."""
+        return {"HEAVYLIFT_REDIS_URL": self.proxy.url} if self.proxy else {}
 
     def start_controller(self, **env: str) -> Member | None:
         settings = {"HEAVYLIFT_LEASE_PERIOD": str(self.size.lease)}

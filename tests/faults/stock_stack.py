@@ -39,10 +39,9 @@ class StockStack(Stack):
             "FAULTS_GRACE": str(self.size.grace),
             "REMAP_SIGTERM": "SIGQUIT",  # a soft shutdown, which hands back what outlasts the grace
         }
-        through = {"HEAVYLIFT_REDIS_URL": self.through} if self.through else {}
         command = ["-m", "celery", "--app", "tests.faults.stock", "worker", "--concurrency", str(self.size.slots)]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--hostname", f"{name}@stock"]
-        return self.add(self.workers, name, command, {**self.env(), **settings, **through, **env})
+        return self.add(self.workers, name, command, {**self.env(), **settings, **self.through(), **env})
 
     def open_jobs(self) -> int:
         with suppress(redis.RedisError), self.redis.client() as client:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from tests.faults import checks
 from tests.faults.chaos import Chaos
 from tests.faults.load import Kind
 from tests.faults.perform import Form, perform
-from tests.faults.proxy import Proxy, Step
+from tests.faults.proxy import Proxy
 from tests.faults.scenarios import Pace, Scenario
 from tests.faults.stack import Size, Stack
 
@@ -44,25 +46,30 @@ def crash(stack: Stack, chaos: Chaos, pace: Pace) -> None:
 
 def test_broken_connections_and_restarts_of_redis_cost_no_attempt(tmp_path: Path) -> None:
     scenario = Scenario(
-        "connections", "", break_everything, size=SIZE, harmless=True, check=checks.every_step_was_broken
+        "connections",
+        "",
+        break_everything,
+        size=SIZE,
+        harmless=True,
+        around=through_proxy,
+        check=checks.every_step_was_broken,
     )
     report = perform(scenario, PATIENT, tmp_path)
     assert not report.problems, "\n".join([*report.problems, *report.notes])
 
 
-def break_everything(stack: Stack, chaos: Chaos, pace: Pace) -> None:
-    def on_break(command: str, step: Step) -> None:
-        chaos.note_break(command, step, may_lose=False)
-
+@contextmanager
+def through_proxy(stack: Stack) -> Generator[None]:
     often = {name: (pattern, 8 if every > 8 else 2) for name, (pattern, every) in stack.commands().items()}
-    with Proxy(stack.redis.port, often, on_break) as proxy:
-        stack.through = proxy.url
-        for _ in range(stack.size.workers):
-            chaos.replace_worker(stack.workers[0])
+    with Proxy(stack.redis.port, often) as proxy:
+        stack.proxy = proxy
+        yield
+
+
+def break_everything(stack: Stack, chaos: Chaos, pace: Pace) -> None:
+    with chaos.connections_breaking():
         for down in (0.0, 0.5):
             chaos.flush_scripts()
             chaos.pause(1, 1.5)
             chaos.kill_redis(down=down)
-        stack.await_end(20)
-        proxy.breaking = False
-        stack.end_workers()
+        stack.await_end(15)
