@@ -19,7 +19,7 @@ HEAD = """\
 Written by `make bench`, which measures all rows again on your machine (`make bench ROWS=drain,start ROUNDS=5` some of
 them). Peers run beside Heavylift, in the same run, each with its documented most reliable settings, in environments
 of their own. Rounds are interleaved; a figure is the median of all rounds with their [least-greatest], a ratio is taken
-round by round. A round whose jobs did not all run and store their results, each exactly once, fails.
+round by round. Every round counts what was accepted, run and stored: Heavylift's fails unless that is exact.
 Only ratios within one table mean something: the same code is a third slower or faster on other machines and days.
 """
 

@@ -74,5 +74,5 @@ class Result:
         FOLDER.mkdir(parents=True, exist_ok=True)
         path = FOLDER / f"{self.row}.json"
         content = {**asdict(self), "facts": facts, "command": command}
-        path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+        path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=list) + b"\n")
         return path
