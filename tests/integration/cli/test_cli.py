@@ -85,6 +85,30 @@ def test_an_idempotency_key_makes_one_job(stack: RunningStack, client: Client, t
     assert stack.cli("submit", "test.count", str(words), "--idempotency-key", "file").stdout == f"{second.id}\n"
 
 
+def test_many_jobs_go_in_and_the_failed_ones_again(stack: RunningStack, client: Client, tmp_path: Path) -> None:
+    (tmp_path / "inputs").write_text('{"value": 7}\n{"value": "x"}\n')
+    ended = stack.cli("submit-batch", str(tmp_path / "inputs"), "--type", "test.refuse")
+    [job_id] = ended.stdout.split()
+    assert ended.returncode == ExitCode.REFUSED
+    assert "/items/1/input/value" in ended.stderr
+    assert client.wait(job_id, timeout=20).status is JobStatus.FAILED
+    assert stack.cli("replay", "--type", "test.refuse", "--error", "failed").stdout.strip() != "0 jobs queued again."
+    assert client.wait(job_id, timeout=20).status is JobStatus.FAILED
+    assert [attempt.number for attempt in client.get(job_id).attempts] == [1, 1]
+    assert stack.cli("replay", job_id).returncode == ExitCode.OK
+
+
+def test_a_schedule_is_set_shown_and_removed(stack: RunningStack, client: Client) -> None:
+    ended = stack.cli("schedule", "nightly", "test.double", '{"value": 1}', "--cron", "0 3 * * *")
+    assert (ended.returncode, ended.stdout.count(" 03:00 UTC")) == (ExitCode.OK, 5)
+    assert [each.name for each in client.schedules()] == ["nightly"]
+    assert "nightly" in stack.cli("schedules").stdout
+    assert client.get_schedule("nightly").queue in stack.cli("queues").stdout
+    assert stack.cli("unschedule", "nightly").returncode == ExitCode.OK
+    bad = stack.cli("schedule", "nightly", "test.double", '{"value": 1}', "--cron", "daily")
+    assert (bad.returncode, "/cron: " in bad.stderr) == (ExitCode.REFUSED, True)
+
+
 async def test_the_awaiting_client_does_the_same(stack: RunningStack, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("papaya")
     async with AsyncClient(stack.url) as client:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from heavylift.cli import dev, jobs, keys, run, submit
+from heavylift.cli import batch, dev, jobs, keys, queues, replay, run, schedules, submit
 from heavylift.cli.exits import exit_code
 from heavylift.client import ApiError
 from heavylift.errors import HeavyliftError
@@ -21,6 +21,12 @@ app.command("submit")(submit.submit)
 app.command("jobs")(jobs.list_jobs)
 app.command("job")(jobs.show_job)
 app.command("cancel")(jobs.cancel)
+app.command("submit-batch")(batch.submit_batch)
+app.command("replay")(replay.replay)
+app.command("queues")(queues.list_queues)
+app.command("schedules")(schedules.list_schedules)
+app.command("schedule")(schedules.schedule)
+app.command("unschedule")(schedules.unschedule)
 app.command("dev")(dev.dev)
 app.command("run")(run.run)
 app.command("keys")(keys.make_key)

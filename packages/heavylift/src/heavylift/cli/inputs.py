@@ -46,6 +46,11 @@ def parse_input(text: str, job_type: str, *, takes_file: Callable[[], bool]) -> 
     return path
 
 
+def parse_json_input(text: str) -> JsonValue:
+    """Return the input as JSON value: JSON text, or `@` and the path of a file that holds it. Raises BadParameter."""
+    return _loads(_read(text[1:]) if text.startswith("@") else text.encode(), source=text if text[:1] == "@" else "it")
+
+
 def parse_fields(text: str | None) -> JsonValue:
     """Return the further input fields of an upload. Raises BadParameter unless they are a JSON object."""
     if text is None:

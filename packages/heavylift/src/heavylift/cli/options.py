@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,15 @@ Data = Annotated[Path, typer.Option(help="The folder for Redis's data, artifacts
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULTS = StackOptions()
+
+
+class Rank(StrEnum):
+    """A priority by name, the way the API spells it."""
+
+    NORMAL = "normal"
+    LOW = "low"
+    BULK = "bulk"
+    IDLE = "idle"
 
 
 def connect(url: str, api_key: str | None) -> Client:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,20 +13,11 @@ from rich.console import Console
 from heavylift.cli.exits import ExitCode
 from heavylift.cli.follow import follow
 from heavylift.cli.inputs import parse_fields, parse_input
-from heavylift.cli.options import DEFAULT_URL, ApiKey, Json, Url, connect
+from heavylift.cli.options import DEFAULT_URL, ApiKey, Json, Rank, Url, connect
 from heavylift.cli.output import stderr, stdout, write_json
 from heavylift.cli.show import show_job
 from heavylift.client import Client, JobView
 from heavylift.model import JobStatus, Priority
-
-
-class Rank(StrEnum):
-    """A priority by name, the way the API spells it."""
-
-    NORMAL = "normal"
-    LOW = "low"
-    BULK = "bulk"
-    IDLE = "idle"
 
 
 def submit(

@@ -18,8 +18,21 @@ from heavylift.client.errors import (
     Unauthorized,
     WaitTimeout,
 )
+from heavylift.client.new_job import NewJob
 from heavylift.client.sync import Client
-from heavylift.client.views import ArtifactView, JobEvent, JobPage, JobView, ProgressView, Timings
+from heavylift.client.views import (
+    ArtifactView,
+    Batch,
+    BatchResult,
+    JobEvent,
+    JobPage,
+    JobView,
+    ProgressView,
+    QueueView,
+    Replayed,
+    ScheduleView,
+    Timings,
+)
 
 __all__ = [
     "ApiError",
@@ -27,6 +40,8 @@ __all__ = [
     "ApiUnreachable",
     "ArtifactView",
     "AsyncClient",
+    "Batch",
+    "BatchResult",
     "Client",
     "ClientError",
     "Conflict",
@@ -34,10 +49,14 @@ __all__ = [
     "JobEvent",
     "JobPage",
     "JobView",
+    "NewJob",
     "NoSuchArtifact",
     "NotFound",
     "ProgressView",
+    "QueueView",
     "Refused",
+    "Replayed",
+    "ScheduleView",
     "Timings",
     "Unauthorized",
     "WaitTimeout",

@@ -17,8 +17,9 @@ ClientError
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import ValidationError
 
+from heavylift.client.views import Problem
 from heavylift.errors import HeavyliftError
 
 
@@ -57,19 +58,6 @@ class DownloadCorrupted(ClientError):
             f"Artifact {name!r} arrived with SHA-256 {received}, its record says {expected}. Download it again; "
             "if that happens twice, the file in artifact storage was changed."
         )
-
-
-class Problem(BaseModel):
-    """An RFC 9457 problem document."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = "about:blank"
-    title: str = ""
-    status: int | None = None
-    detail: str | None = None
-    errors: list[JsonValue] | None = None
-    """Which fields are wrong, as JSON pointers, where the input was refused."""
 
 
 class ApiError(ClientError):

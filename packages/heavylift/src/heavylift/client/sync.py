@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +20,9 @@ from heavylift.client.errors import ApiUnavailable, ClientError
 from heavylift.client.events import EventCursor
 from heavylift.client.files import read_blocks
 from heavylift.client.flow import Flow, Pause, Send, problem_in
+from heavylift.client.new_job import NewJob
 from heavylift.client.operations import Operations, artifact_path
-from heavylift.client.views import JobEvent, JobPage, JobView
+from heavylift.client.views import Batch, JobEvent, JobPage, JobView, QueueView, Replayed, ScheduleView
 from heavylift.model import JobStatus, JobTypeInfo, Priority
 
 T = TypeVar("T")
@@ -107,6 +109,24 @@ class Client:
             )
         )
 
+    def submit_batch(
+        self, jobs: Iterable[NewJob | Mapping[str, JsonValue]], *, idempotency_key: str | None = None
+    ) -> Batch:
+        """Submit up to 10,000 jobs in one request, each a NewJob or what `POST /v1/jobs` takes.
+
+        What is wrong with one keeps no other back: look at `Batch.refused`. Jobs that the API could not confirm are
+        sent again, under the same key.
+
+        Raises
+        ------
+        Refused
+            None of them can be accepted; `problem.errors` says where the first ones are wrong.
+        ClientError
+            See `heavylift.client.errors`.
+
+        """
+        return self._run(self._operations.submit_batch(jobs, idempotency_key=idempotency_key))
+
     def upload(
         self,
         path: str | Path,
@@ -163,6 +183,83 @@ class Client:
     def cancel(self, job_id: str) -> JobView:
         """Cancel a waiting job, or ask a running one to stop. Raises NotFound, and Conflict if it had ended."""
         return self._run(self._operations.cancel(job_id))
+
+    def replay(self, job_id: str) -> JobView:
+        """Queue a failed job again, with all its attempts. Raises NotFound, and Conflict if it has not failed."""
+        return self._run(self._operations.replay(job_id))
+
+    def replay_jobs(
+        self,
+        *,
+        job_type: str | None = None,
+        queue: str | None = None,
+        error: str | None = None,
+        failed_after: datetime | None = None,
+        failed_before: datetime | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+    ) -> Replayed:
+        """Queue the failed jobs again that fit every criterion given, up to `limit`. `error` is their error's type."""
+        return self._run(
+            self._operations.replay_jobs(
+                job_type=job_type,
+                queue=queue,
+                error=error,
+                failed_after=failed_after,
+                failed_before=failed_before,
+                limit=limit,
+                cursor=cursor,
+            )
+        )
+
+    def queues(self) -> builtins.list[QueueView]:
+        """Return what each queue holds, by name."""
+        return self._run(self._operations.queues())
+
+    def schedule(
+        self,
+        name: str,
+        job_type: str,
+        job_input: BaseModel | JsonValue,
+        *,
+        cron: str,
+        time_zone: str = "UTC",
+        priority: Priority | None = None,
+        start_within: timedelta | None = None,
+    ) -> ScheduleView:
+        """Set a recurring job, new or in place of the one of this name; return it with its coming runs.
+
+        Parameters
+        ----------
+        cron, time_zone
+            Five fields as in crontab(5), in a zone of the IANA time zone database.
+        start_within
+            A run that no worker has started for so long expires.
+
+        """
+        return self._run(
+            self._operations.schedule(
+                name,
+                job_type,
+                job_input,
+                cron=cron,
+                time_zone=time_zone,
+                priority=priority,
+                start_within=start_within,
+            )
+        )
+
+    def schedules(self) -> builtins.list[ScheduleView]:
+        """Return the recurring jobs, by name."""
+        return self._run(self._operations.schedules())
+
+    def get_schedule(self, name: str) -> ScheduleView:
+        """Return a recurring job with its coming runs. Raises NotFound."""
+        return self._run(self._operations.get_schedule(name))
+
+    def unschedule(self, name: str) -> None:
+        """Remove a recurring job; jobs it has submitted stay. Raises NotFound."""
+        self._run(self._operations.unschedule(name))
 
     def job_types(self) -> dict[str, JobTypeInfo]:
         """Return what the workers can run, by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from heavylift.model import Attempt, JobError, JobStatus, Progress
 
@@ -75,6 +75,83 @@ class JobPage(BaseModel):
 
     items: list[JobView]
     next_cursor: str | None = None
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str = ""
+    status: int | None = None
+    detail: str | None = None
+    errors: list[JsonValue] | None = None
+    """Which fields are wrong, as JSON pointers, where the input was refused."""
+
+
+class BatchResult(BaseModel):
+    """What became of one job of a batch."""
+
+    outcome: str
+    """`accepted`; `repeated` (an earlier try was accepted); `refused`; `unconfirmed` (Redis did not say)."""
+    id: str | None = None
+    status: JobStatus | None = None
+    problem: Problem | None = None
+    """Why it was not accepted; its pointers begin at `/items/<index>`."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the job is in."""
+        return self.outcome in {"accepted", "repeated"}
+
+
+class Batch(BaseModel):
+    """What became of a batch's jobs, in the order they were sent."""
+
+    counts: dict[str, int]
+    results: list[BatchResult]
+
+    @property
+    def refused(self) -> list[BatchResult]:
+        """Those that are not in, or perhaps not."""
+        return [result for result in self.results if not result.accepted]
+
+
+class Replayed(BaseModel):
+    """What a replay by filter did."""
+
+    replayed: int
+    next_cursor: str | None = None
+    """Goes on with the same filter; None when all failed jobs were looked at."""
+
+
+class QueueView(BaseModel):
+    """What a queue holds. `dead` are failed jobs, kept for replay."""
+
+    queue: str
+    waiting: int
+    running: int
+    scheduled: int
+    dead: int
+    oldest_age_seconds: float
+    bound: int | None = None
+
+
+class ScheduleView(BaseModel):
+    """A recurring job."""
+
+    name: str
+    type: str
+    queue: str
+    cron: str
+    time_zone: str
+    input: JsonValue = None
+    priority: str
+    start_within_seconds: float | None = None
+    next_run_at: datetime
+    next_runs: list[datetime] = []
+    """The coming runs; empty in a list of schedules."""
 
 
 class JobEvent(BaseModel):
