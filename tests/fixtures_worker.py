@@ -156,6 +156,11 @@ class WorkerProcess:
             return None
 
 
+def promised(seconds: float) -> float:
+    """Return how long what is promised within `seconds` may take here: longer where others use the cores too."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 StartWorker = Callable[..., WorkerProcess]
 
 

@@ -15,7 +15,7 @@ from celery import Celery
 from heavylift.constants import IDLE_LOOK_INTERVAL
 from heavylift.ids import JobId
 from tests.fixtures_redis import RedisServer
-from tests.fixtures_worker import Jobs
+from tests.fixtures_worker import Jobs, promised
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -59,7 +59,7 @@ def test_arguments_become_the_input(jobs: Jobs, producer: Producer, args: tuple[
 def test_a_message_without_a_wake_token_is_found_by_looking(jobs: Jobs, producer: Producer) -> None:
     job_id = JobId("sample", producer.app.send_task("sample.add", [1], queue="sample").id)
 
-    wait_until(lambda: producer.known(job_id), IDLE_LOOK_INTERVAL.total_seconds() + 1, what="the adoption")
+    wait_until(lambda: producer.known(job_id), IDLE_LOOK_INTERVAL.total_seconds() + promised(1), what="the adoption")
 
 
 def test_a_countdown_is_waited_for_in_redis(jobs: Jobs, producer: Producer) -> None:

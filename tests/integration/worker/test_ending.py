@@ -12,7 +12,7 @@ import pytest
 
 from heavylift.ids import JobId
 from tests.fixtures_redis import RedisServer
-from tests.fixtures_worker import Jobs, StartWorker, WorkerProcess
+from tests.fixtures_worker import Jobs, StartWorker, WorkerProcess, promised
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -21,7 +21,8 @@ pytestmark = pytest.mark.integration
 def _holding(jobs: Jobs, folder: Path, name: str = "hold") -> JobId:
     """Submit a job that runs until folder/go exists, and wait until it runs."""
     job_id = jobs.submit(name, folder=folder)
-    wait_until((folder / "holding").exists, what="the job's start")
+    trace = folder / "holding"
+    wait_until(lambda: trace.exists() and trace.read_text().endswith("\n"), what="the job's start")
     return job_id
 
 
@@ -49,7 +50,7 @@ def test_a_draining_worker_finishes_what_runs_and_takes_no_more(
     told = time.monotonic()
 
     assert worker.ended() == 0
-    assert time.monotonic() - told < 1
+    assert time.monotonic() - told < promised(1)
     assert [each.outcome for each in ended.attempts] == ["succeeded"]
     assert own_jobs.events(waiting) == ["queued"]
 
@@ -61,10 +62,10 @@ def test_an_idle_worker_ends_within_a_second(own_jobs: Jobs, start_worker: Start
     worker.terminate()
 
     assert worker.ended() == 0
-    assert time.monotonic() - told < 1
+    assert time.monotonic() - told < promised(1)
 
 
-@pytest.mark.parametrize("name", ["hold", "stubborn", "wait_async"])
+@pytest.mark.parametrize("name", ["wait_async", "stubborn"])
 def test_after_the_grace_a_job_goes_back_with_no_attempt_counted(
     own_jobs: Jobs, start_worker: StartWorker, tmp_path: Path, name: str
 ) -> None:
@@ -74,7 +75,7 @@ def test_after_the_grace_a_job_goes_back_with_no_attempt_counted(
     worker.terminate()
 
     assert worker.ended() == 0
-    assert time.monotonic() - told < 3
+    assert time.monotonic() - told < promised(3)
     assert own_jobs.status(job_id) == "queued"
     assert own_jobs.redis.hget(own_jobs.store.keys.job(*job_id), "attempts") == b"0"
     assert own_jobs.events(job_id) == ["queued", "running", "released"]
@@ -93,7 +94,7 @@ def test_a_second_signal_hands_back_at_once(
     worker.terminate()
 
     assert worker.ended() == 0
-    assert time.monotonic() - told < 2.5
+    assert time.monotonic() - told < promised(2.5)
     assert own_jobs.events(job_id) == ["queued", "running", "released"]
 
 
@@ -130,9 +131,9 @@ def test_a_worker_ends_within_its_grace_while_redis_is_down(
     busy.terminate()
 
     assert idle.ended() == 0
-    assert time.monotonic() - told < 3
+    assert time.monotonic() - told < promised(3)
     assert busy.ended() == 0
-    assert time.monotonic() - told < 5.5
+    assert time.monotonic() - told < promised(4.5)
     [child] = _pids(tmp_path)
     assert not _alive(child)
 
@@ -148,8 +149,8 @@ def test_a_killed_worker_takes_its_jobs_processes_along_and_another_runs_them(
 
     assert len(pids) >= 4
     assert folders
-    wait_until(lambda: not any(map(_alive, pids)), 2, what="the end of its children, and of what they started")
-    wait_until(lambda: not list(tmp_path.glob("heavylift-*")), 2, what="the removal of its folders")
+    wait_until(lambda: not any(map(_alive, pids)), promised(2), what="the end of all its processes")
+    wait_until(lambda: not list(tmp_path.glob("heavylift-*")), promised(2), what="the removal of its folders")
     [lease] = own_jobs.leases()
     assert lease.uuid == job_id.uuid
     start_worker()
@@ -216,5 +217,5 @@ def test_a_frozen_child_alone_is_killed_when_it_is_cancelled(
     os.kill(child, signal.SIGSTOP)
     own_jobs.cancel(job_id)
 
-    assert own_jobs.ended(job_id, 2).status == "cancelled"
-    wait_until(lambda: not _alive(child), 2, what="its end")
+    assert own_jobs.ended(job_id, promised(2)).status == "cancelled"
+    wait_until(lambda: not _alive(child), promised(2), what="its end")

@@ -17,7 +17,7 @@ from celery.events import EventReceiver
 from celery.events.state import State
 
 from tests.fixtures_redis import RedisServer
-from tests.fixtures_worker import REPOSITORY, SAMPLE_JOBS, Jobs, StartWorker, WorkerProcess
+from tests.fixtures_worker import REPOSITORY, SAMPLE_JOBS, Jobs, StartWorker, WorkerProcess, promised
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -78,7 +78,7 @@ def test_an_idle_worker_asks_redis_less_than_once_a_second(own_jobs: Jobs, start
     start_worker(slots=2, HEAVYLIFT_QUEUES="sample,sample_b")
     own_jobs.run("add", a=1)
     own_jobs.redis.config_resetstat()
-    seconds = 6
+    seconds = 5
     time.sleep(seconds)  # the time that is measured
     stats = own_jobs.redis.info("commandstats")
     asked = {
@@ -96,7 +96,7 @@ def test_an_idle_worker_starts_a_job_at_once(jobs: Jobs) -> None:
     for _ in range(30):
         job = jobs.run("add", a=1)
         waits.append((job.attempts[0].started_at - job.created_at).total_seconds())
-    assert sorted(waits)[15] < 0.02
+    assert sorted(waits)[15] < promised(0.02)
 
 
 def _command(*arguments: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -116,12 +116,8 @@ def _command(*arguments: str, folder: Path, **env: str) -> subprocess.CompletedP
     [
         (["--jobs", "no.such.module"], {}, "--jobs no.such.module: No module named 'no'"),
         (["--jobs", "broken_jobs"], {}, "--jobs broken_jobs: NameError: name 'undefined' is not defined"),
-        (["--jobs", "empty_jobs"], {}, "it holds no job type"),
-        (["--jobs", "twice_jobs"], {}, "Job type 'one' is declared twice"),
         (["--jobs", SAMPLE_JOBS, "--queues", "sample,nowhere"], {}, "--queues nowhere: no loaded job type uses it"),
         (["--concurrency", "many"], {}, "HEAVYLIFT_CONCURRENCY: Input should be a valid integer"),
-        (["--concurrency", "0"], {}, "HEAVYLIFT_CONCURRENCY: Input should be greater than or equal to 1"),
-        (["--name", "a b"], {}, "HEAVYLIFT_WORKER_NAME: "),
         ([], {"HEAVYLIFT_GRACE": "soon"}, "HEAVYLIFT_GRACE: "),
         (["--jobs", SAMPLE_JOBS], {"HEAVYLIFT_REDIS_URL": "nonsense"}, "HEAVYLIFT_REDIS_URL"),
         (["--jobs", SAMPLE_JOBS], {"HEAVYLIFT_ARTIFACTS_URL": "ftp://x"}, "HEAVYLIFT_ARTIFACTS_URL"),
@@ -132,12 +128,6 @@ def test_a_mistake_is_answered_with_one_sentence(
     worker_redis: RedisServer, tmp_path: Path, arguments: list[str], env: dict[str, str], words: str
 ) -> None:
     (tmp_path / "broken_jobs.py").write_text("undefined\n")
-    (tmp_path / "empty_jobs.py").touch()
-    declaration = (
-        "from heavylift import job, JobContext\nfrom pydantic import BaseModel\nclass I(BaseModel): pass\n"
-        "@job('one')\ndef {}(ctx: JobContext, input: I) -> None: pass\n"
-    )
-    (tmp_path / "twice_jobs.py").write_text(declaration.format("a") + declaration.format("b"))
     done = _command(*arguments, folder=tmp_path, **{"HEAVYLIFT_REDIS_URL": worker_redis.url, **env})
 
     assert done.returncode == 2, done.stderr
@@ -153,4 +143,4 @@ def test_help_is_quick(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert "--concurrency" in done.stdout
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < promised(1.5)
