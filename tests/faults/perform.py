@@ -38,7 +38,7 @@ class Form:
         )
 
 
-LONG = Form(jobs=10_000, pace=Pace(submit=50, outage=25), lease=15, await_end=90)
+LONG = Form(jobs=10_000, pace=Pace(submit=50, outage=20), lease=15, await_end=90)
 
 
 def perform(scenario: Scenario, form: Form, folder: Path, kind: type[Stack] = Stack) -> Report:

@@ -58,6 +58,7 @@ class Proxy:
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._breaking = False
+        self._closed = False
 
     def __enter__(self) -> Proxy:
         self._thread.start()
@@ -77,12 +78,22 @@ class Proxy:
         yield
         self._breaking = False
 
+    @contextmanager
+    def closed(self) -> Generator[None]:
+        """Take no new connections meanwhile."""
+        self._closed = True
+        yield
+        self._closed = False
+
     def _accept(self) -> None:
         while True:
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self._closed:
+                client.close()
+                continue
             try:
                 server = socket.create_connection(self._upstream, timeout=5)
             except OSError:

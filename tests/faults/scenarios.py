@@ -22,8 +22,15 @@ SOME_LONG = (Kind(0.01, (0.3, 3.0)), SHORT)
 """One in a hundred runs for seconds: at any time about one a worker is in the middle of its work."""
 
 
-HOLD = 8.0
+HOLD = 4.0
 """Seconds a job that holds a slot runs longer than the outage."""
+
+
+ROUNDS = 2
+"""Outages: whether one catches a hasty reaper depends on when in a second it begins."""
+
+LATE = 2.0
+"""Seconds the controller is in contact with Redis before the workers are; shorter than the lease."""
 
 
 @dataclass(frozen=True)
@@ -122,16 +129,37 @@ def hold_slots(stack: Stack, seconds: float) -> None:
     wait_until(lambda: stack.running() >= 4, timeout=20, what="the start of long jobs")
 
 
+@contextmanager
+def through_proxy(stack: Stack) -> Generator[None]:
+    """Have workers connect through a proxy."""
+    with Proxy(stack.redis.port, stack.commands()) as proxy:
+        stack.proxy = proxy
+        yield
+
+
+@contextmanager
+def workers_come_late(stack: Stack) -> Generator[None]:
+    """Let workers reach Redis only a while after the outage: the controller, which was there first, must wait."""
+    assert stack.proxy
+    with stack.proxy.closed():
+        yield
+        time.sleep(LATE)
+
+
 def redis_down(stack: Stack, chaos: Chaos, pace: Pace) -> None:
-    chaos.pause(2, 4)
-    hold_slots(stack, pace.outage + HOLD)
-    chaos.kill_redis(down=pace.outage)
+    for _ in range(ROUNDS):
+        chaos.pause(HOLD, HOLD + 2)
+        hold_slots(stack, pace.outage + HOLD)
+        with workers_come_late(stack):
+            chaos.kill_redis(down=pace.outage)
 
 
 def redis_paused(stack: Stack, chaos: Chaos, pace: Pace) -> None:
-    chaos.pause(2, 4)
-    hold_slots(stack, pace.outage + HOLD)
-    chaos.pause_redis(pace.outage)
+    for _ in range(ROUNDS):
+        chaos.pause(HOLD, HOLD + 2)
+        hold_slots(stack, pace.outage + HOLD)
+        with workers_come_late(stack):
+            chaos.pause_redis(pace.outage)
 
 
 def flush_scripts(stack: Stack, chaos: Chaos, pace: Pace) -> None:
@@ -142,14 +170,6 @@ def flush_scripts(stack: Stack, chaos: Chaos, pace: Pace) -> None:
 def fill_redis(stack: Stack, chaos: Chaos, pace: Pace) -> None:
     for _ in chaos.while_submitting(3, 4):
         chaos.fill_redis(4.0)
-
-
-@contextmanager
-def through_proxy(stack: Stack) -> Generator[None]:
-    """Have workers connect through a proxy."""
-    with Proxy(stack.redis.port, stack.commands()) as proxy:
-        stack.proxy = proxy
-        yield
 
 
 def break_connections(stack: Stack, chaos: Chaos, pace: Pace) -> None:
@@ -244,19 +264,21 @@ SCENARIOS = (
     ),
     Scenario(
         "redis-down",
-        "Redis away for longer than the lease, slots busy and free",
+        "Redis away for longer than the lease, slots busy and free; workers reach it again 2 s after the controller",
         redis_down,
+        around=through_proxy,
         harmless=True,
         holds_slots=True,
-        more_jobs=4,
+        more_jobs=4 * ROUNDS,
     ),
     Scenario(
         "redis-paused",
-        "Redis frozen for longer than the lease, slots busy and free",
+        "Redis frozen for longer than the lease, slots busy and free; workers reach it again 2 s after the controller",
         redis_paused,
+        around=through_proxy,
         harmless=True,
         holds_slots=True,
-        more_jobs=4,
+        more_jobs=4 * ROUNDS,
     ),
     Scenario("script-flush", "SCRIPT FLUSH every 0.05 to 0.3 s", flush_scripts, harmless=True, stock=False),
     Scenario(
@@ -282,7 +304,7 @@ SCENARIOS = (
         kinds=(Kind(0.006, (2.0, 6.0)), SHORT),
         stock=False,
         outage_delays=True,
-        remark="Nobody reaps while the controller is frozen, here for 25 s, and then every lease gets a fresh period:"
+        remark="Nobody reaps while the controller is frozen, here for 20 s, and then every lease gets a fresh period:"
         " a frozen reaper must not take jobs from workers that are well. Two controllers avoid the wait.",
     ),
     Scenario(
