@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -191,3 +192,34 @@ def test_a_child_is_asked_to_stop_once(desk: Desk, start_child: Callable[[], sub
     assert desk.ask_to_stop(job_id, token, grace=1)
     assert not desk.ask_to_stop(job_id, token, grace=1)
     wait_until(lambda: child.poll() == -signal.SIGUSR2, what="the signal")
+
+
+def test_a_job_claimed_again_leaves_its_lost_attempt_to_be_killed(
+    desk: Desk, start_child: Callable[[], subprocess.Popen]
+) -> None:
+    child = start_child()
+    lost = _claim(token="boot:1")
+    desk.take(lost)
+    desk.started(str(lost.id), lost.token, child.pid)
+    again = replace(lost, token="boot:2", attempt=2)
+    desk.take(again)
+    desk.give_back(str(lost.id))
+
+    assert [(each.claim.token, each.ending is None) for each in desk.snapshot()] == [
+        ("boot:1", True),
+        ("boot:2", False),
+    ]
+    assert desk.room() == 1
+    assert desk.kill(str(lost.id), lost.token)
+    assert child.wait(5) == -signal.SIGKILL
+    assert [each.claim for each in desk.snapshot()] == [again]
+
+
+def test_a_child_that_runs_a_job_begins_no_other(desk: Desk) -> None:
+    first, second = _hold(desk), _hold(desk, token="boot:2")
+    assert desk.started(*first, 4711)
+    assert not desk.started(*second, 4711)
+    desk.settle(*first)
+
+    assert desk.started(*second, 4711)
+    assert [each.claim.token for each in desk.snapshot()] == ["boot:2"]

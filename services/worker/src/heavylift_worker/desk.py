@@ -68,6 +68,7 @@ class Desk:
     """A claim is on its way."""
     _unanswered: list[Unanswered] = field(default_factory=list)
     _held: dict[str, Held] = field(default_factory=dict)
+    """By token: a worker that was frozen may claim a job again while an earlier attempt's child still runs."""
     _numbers: int = 1
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -115,7 +116,7 @@ class Desk:
     def take(self, claim: Claim) -> None:
         """Note a claimed job, so that its lease is renewed from now on."""
         with self._lock:
-            self._held[str(claim.id)] = Held(claim)
+            self._held[claim.token] = Held(claim)
 
     def give_back(self, job_id: str, *, unfit: str | None = None) -> None:
         """Have a job released that is not begun. `unfit`: why its message cannot be handled; it counts an attempt."""
@@ -123,7 +124,7 @@ class Desk:
         if unfit is not None:
             ending = Ending(Outcome.RETRYING, error=JobError(type="unfit_message", message=unfit), reason=unfit)
         with self._lock:
-            if (held := self._held.get(job_id)) and held.ending is None:
+            if (held := self._newest(job_id)) and held.ending is None:
                 held.ending = ending
         self.wake()
 
@@ -132,15 +133,18 @@ class Desk:
     def limit(self, job_id: str, *, soft: float | None, hard: float | None) -> None:
         """Note the job's time limits, in seconds."""
         with self._lock:
-            if held := self._held.get(job_id):
+            if held := self._newest(job_id):
                 held.soft_limit, held.hard_limit = soft, hard
 
     def started(self, job_id: str, token: str, pid: int) -> bool:
         """Note that a child runs the job. False: the worker does not hold it any more, the child must not run it."""
         with self._lock:
             held = self._of(job_id, token)
-            if held is None or held.ending is not None:
+            others = [each for each in self._held.values() if each.pid == pid and each is not held]
+            if held is None or held.ending is not None or any(not each.ended for each in others):
                 return False
+            for each in others:  # its child has gone on to this job: the word of that was lost
+                del self._held[each.claim.token]
             held.pid = pid
             held.started_at = time.monotonic()
             return True
@@ -156,7 +160,7 @@ class Desk:
         """Take the job off the desk: its attempt has ended and the store knows."""
         with self._lock:
             held = self._of(job_id, token)
-            return self._held.pop(job_id) if held else None
+            return self._held.pop(token) if held else None
 
     # --- the supervisor's side ---
 
@@ -217,11 +221,14 @@ class Desk:
                 return None
             if held.pid is not None:
                 kill_group(held.pid)
-            return self._held.pop(job_id)
+            return self._held.pop(token)
 
     def _of(self, job_id: str, token: str) -> Held | None:
-        held = self._held.get(job_id)
-        return held if held and held.claim.token == token else None
+        held = self._held.get(token)
+        return held if held and str(held.claim.id) == job_id else None
+
+    def _newest(self, job_id: str) -> Held | None:
+        return next((held for held in reversed(self._held.values()) if str(held.claim.id) == job_id), None)
 
 
 def kill_group(pid: int) -> None:
