@@ -130,14 +130,14 @@ def test_the_first_decision_stands(desk: Desk) -> None:
 def test_a_child_that_died_meanwhile_is_still_to_be_taken_off(desk: Desk) -> None:
     held = _hold(desk)
     desk.lose(*held, LOST)
-    desk.settle(*held)  # by a supervisor that read the store before the child died
+    desk.settle(*held, patience=1)  # by a supervisor that read the store before the child died
     assert desk.snapshot()[0].ending is LOST
 
 
 def test_what_has_ended_needs_no_end(desk: Desk) -> None:
     held = _hold(desk)
     desk.end(*held, RELEASED)
-    desk.settle(*held)
+    desk.settle(*held, patience=1)
     assert (desk.snapshot()[0].ending, desk.snapshot()[0].ended) == (None, True)
 
 
@@ -219,7 +219,7 @@ def test_a_child_that_runs_a_job_begins_no_other(desk: Desk) -> None:
     first, second = _hold(desk), _hold(desk, token="boot:2")
     assert desk.started(*first, 4711)
     assert not desk.started(*second, 4711)
-    desk.settle(*first)
+    desk.settle(*first, patience=1)
 
     assert desk.started(*second, 4711)
     assert [each.claim.token for each in desk.snapshot()] == ["boot:2"]

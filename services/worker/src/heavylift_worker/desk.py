@@ -39,8 +39,12 @@ class Held:
     """When the child is ended that was asked to stop."""
     ending: Ending | None = None
     """How the parent ends the attempt; the supervisor writes it."""
+    end_sent: bool = False
+    """The parent's end was sent to the store; its reply may have been lost."""
     ended: bool = False
     """The store knows the end; only the child's own word is awaited."""
+    free_by: float | None = None
+    """When the child is killed that has ended its attempt and is still not free."""
     gone: bool = False
     """The child is dead: no word of its own will come."""
 
@@ -187,11 +191,18 @@ class Desk:
             if held and held.ending is None:
                 held.ending = ending
 
-    def settle(self, job_id: str, token: str) -> None:
-        """Note that the store knows the attempt's end."""
+    def send_end(self, job_id: str, token: str) -> None:
+        """Note that the parent's end is now on its way to the store."""
+        with self._lock:
+            if held := self._of(job_id, token):
+                held.end_sent = True
+
+    def settle(self, job_id: str, token: str, *, patience: float) -> None:
+        """Note that the store knows the attempt's end. The child has `patience` seconds to be free."""
         with self._lock:
             if held := self._of(job_id, token):
                 held.ended = True
+                held.free_by = held.free_by or time.monotonic() + patience
                 if not held.gone:  # else it is still to be taken off the desk, and nobody but the supervisor will
                     held.ending = None
 

@@ -49,6 +49,10 @@ UNKNOWN_TYPE_DELAY = timedelta(seconds=5)
 HAND_BACK_TIME = CANCEL_GRACE + timedelta(seconds=1)
 """Kept of the grace for asking children to stop, and for writing that their jobs go back to the queue."""
 
+CLEAN_UP_TIME = timedelta(seconds=30)
+"""For a child to be free once its attempt's end is written. Removing a large folder takes seconds; a child that hangs
+there (a mount that does not answer) would hold its slot, and a drain, for ever."""
+
 _OOM_EVENTS = Path("/sys/fs/cgroup/memory.events")
 """Counts the kernel's out-of-memory kills in this container (cgroup v2)."""
 
@@ -175,14 +179,14 @@ class Supervisor(threading.Thread):
             self._introduce()
 
     def _renew(self, held: list[Held]) -> None:
-        by_queue: dict[str, list[Claim]] = defaultdict(list)
+        by_queue: dict[str, list[Held]] = defaultdict(list)
         for each in held:
             if not each.ended:
-                by_queue[each.claim.id.queue].append(each.claim)
-        for queue, claims in by_queue.items():
-            leases = [(claim.id.uuid, claim.token) for claim in claims]
-            for claim, state in zip(claims, self._store.run(ops.renew(self._store.keys, queue, leases)), strict=True):
-                self._heed(claim, state)
+                by_queue[each.claim.id.queue].append(each)
+        for queue, jobs in by_queue.items():
+            leases = [(each.claim.id.uuid, each.claim.token) for each in jobs]
+            for each, state in zip(jobs, self._store.run(ops.renew(self._store.keys, queue, leases)), strict=True):
+                self._heed(each.claim, state, end_sent=each.end_sent)
 
     def _release_lost_claims(self) -> None:
         for lost in self.desk.lost_claims():
@@ -200,16 +204,23 @@ class Supervisor(threading.Thread):
         )
         logger.info("lost_claim_released", job=str(job_id))
 
-    def _heed(self, claim: Claim, state: LeaseState) -> None:
+    def _heed(self, claim: Claim, state: LeaseState, *, end_sent: bool) -> None:
         job_id = str(claim.id)
         if state is LeaseState.STOP:
             if self.desk.ask_to_stop(job_id, claim.token, grace=CANCEL_GRACE.total_seconds()):
                 logger.info("job_asked_to_stop", job=job_id, reason="cancelled")
         elif state is LeaseState.ENDED:
-            self.desk.settle(job_id, claim.token)
+            self._settle(claim, end_sent=end_sent)
         elif state is LeaseState.LOST:
             logger.warning("lease_lost", job=job_id)
             self._kill(claim)
+
+    def _settle(self, claim: Claim, *, end_sent: bool) -> None:
+        """Act on an attempt that was ended before. `end_sent`: perhaps by this worker, whose child must end then."""
+        if end_sent:
+            self._kill(claim)
+        else:  # the child was quicker; it is free in a moment
+            self.desk.settle(str(claim.id), claim.token, patience=CLEAN_UP_TIME.total_seconds())
 
     def _enforce(self, held: list[Held]) -> None:
         now = time.monotonic()
@@ -218,6 +229,11 @@ class Supervisor(threading.Thread):
             job_id, token = str(each.claim.id), each.claim.token
             if handing_back and self.desk.ask_to_stop(job_id, token, grace=CANCEL_GRACE.total_seconds()):
                 logger.info("job_asked_to_stop", job=job_id, reason="grace is over")
+            if each.free_by is not None:
+                if now >= each.free_by and not each.gone:
+                    logger.warning("child_hangs_after_its_job", job=job_id, pid=each.pid)
+                    self._kill(each.claim)
+                continue
             running = now - each.started_at if each.started_at is not None else 0.0
             if each.soft_limit and running >= each.soft_limit:
                 self.desk.tell_soft_limit(job_id, token)
@@ -251,14 +267,15 @@ class Supervisor(threading.Thread):
                     str(claim.id), claim.type, succeeded=False, facts={"exception": ending.reason}
                 ),
             )
+            self.desk.send_end(str(claim.id), claim.token)
             finished = self._store.run(finish)
             logger.info(
                 "attempt_ended_by_worker", job=str(claim.id), outcome=ending.outcome.value, status=finished.status
             )
             if finished.first or not finished.written or each.gone:
                 self._kill(claim)
-            else:  # the child was quicker; it is free in a moment
-                self.desk.settle(str(claim.id), claim.token)
+            else:
+                self._settle(claim, end_sent=each.end_sent)
 
     def _kill(self, claim: Claim) -> None:
         workdir = self._bench.workdir(claim.token)
@@ -293,7 +310,8 @@ class Supervisor(threading.Thread):
             logger.warning("redis_is_away", error=str(error), held=self.desk.held())
 
     def _rest(self, next_beat: float) -> None:
-        deadlines = [each.stop_deadline for each in self.desk.snapshot() if each.stop_deadline is not None]
+        held = self.desk.snapshot()
+        deadlines = [each for one in held for each in (one.stop_deadline, one.free_by) if each is not None]
         deadlines += [each for each in (self._drain_deadline, self._give_up_at) if each is not None]
         now = time.monotonic()
         wait = min([next_beat, *(deadline for deadline in deadlines if deadline > now)]) - now
