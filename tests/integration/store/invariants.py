@@ -12,6 +12,10 @@ from tests.integration.store.bench import QUEUE, Bench
 _UUID = re.compile(rb'"id": ?"(?:[a-z.]+-)?([0-9a-f-]{36})"')
 
 
+SUSPECT_LOSSES = 2
+"""As in scripts/claim.lua."""
+
+
 class Picture:
     """All of a queue's keys, read while nobody writes."""
 
@@ -26,6 +30,7 @@ class Picture:
                 pipeline.zrange(f"{base}{name}", 0, -1, withscores=True)
             for name in bench.keys.lists(QUEUE):
                 pipeline.lrange(name, 0, -1)
+            pipeline.lrange(f"{base}suspects", 0, -1)
             pipeline.hgetall(f"{base}leases")
             pipeline.hgetall(f"{base}beats")
             pipeline.llen(f"{base}wake")
@@ -40,6 +45,7 @@ class Picture:
             for name in (*JobStatus, "due", "kept")
         }
         self.lists = [Counter(_uuid_of(message) for message in next(replies)) for _ in bench.keys.lists(QUEUE)]
+        self.suspects = Counter(_uuid_of(message) for message in next(replies))
         self.leases = {uuid.decode(): token for uuid, token in next(replies).items()}
         self.beats = {uuid.decode() for uuid in next(replies)}
         self.tokens: int = next(replies)
@@ -56,6 +62,11 @@ def contradictions(picture: Picture) -> Iterator[str]:
     for uuid, record in picture.records.items():
         for fault in _faults(picture, uuid, record):
             yield f"{uuid} ({record[b'status'].decode()}): {fault}"
+    yield from (
+        f"{uuid} was put aside after {picture.records[uuid].get(b'losses')} losses"
+        for uuid in picture.suspects
+        if uuid in picture.records and int(picture.records[uuid].get(b"losses", 0)) < SUSPECT_LOSSES
+    )
     known = picture.records.keys()
     for name, members in (*picture.indexes.items(), ("leases", picture.leases), ("beats", picture.beats)):
         yield from (f"{uuid} is in {name}, without a record" for uuid in members if uuid not in known)
@@ -74,6 +85,7 @@ def _faults(picture: Picture, uuid: str, record: dict[bytes, bytes]) -> Iterator
     if picture.indexes[status][uuid] != expected:
         yield f"has score {picture.indexes[status][uuid]}, not {expected}"
     messages = [messages[uuid] for messages in picture.lists]
+    messages[step // 3] += picture.suspects[uuid]  # put aside, still the one message
     facts = {
         "a lease": (uuid in picture.leases, status is JobStatus.RUNNING),
         "beats": (uuid in picture.beats, status is JobStatus.RUNNING),

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import uuid
+from datetime import timedelta
 
 import pytest
 from celery import Celery
 
-from heavylift.model import JobStatus, Priority
+from heavylift import operations as ops
+from heavylift.model import JobStatus, Priority, RetryPolicy
 from heavylift.operations import LeaseState, Outcome
 from tests.integration.store.bench import QUEUE, Bench
 
@@ -143,13 +146,64 @@ def test_a_job_whose_keys_are_of_a_foreign_type_stops_nobody(bench: Bench) -> No
 def test_a_job_lost_twice_runs_alone(bench: Bench) -> None:
     suspect = bench.submit(max_attempts=9)
     bench.run_down(suspect, 2)
-    bench.submit()
+    first, second = bench.submit(), bench.submit()
 
-    assert bench.claim("busy", busy=1) == []
+    assert [claim.id for claim in bench.claim("busy", busy=1)] == [first], "a suspect must not stop its queue"
     (claim,) = bench.claim("idle", slots=4)
     assert (claim.id, claim.alone, claim.attempt) == (suspect, True, 3)
     assert bench.tokens() == 1, "others must hear of the work that this worker left"
-    assert len(bench.claim("busy", busy=1)) == 1
+    assert [claim.id for claim in bench.claim("busy", busy=1)] == [second]
+
+
+def test_a_suspect_is_found_when_nothing_else_waits(bench: Bench) -> None:
+    suspect = bench.submit(max_attempts=9)
+    bench.run_down(suspect, 2)
+
+    assert bench.claim("busy", busy=1) == []
+    assert bench.claim("busy", busy=1) == []
+    assert bench.claim_one().id == suspect
+
+
+def test_a_suspect_that_was_cancelled_is_skipped(bench: Bench) -> None:
+    suspect, other = bench.submit(max_attempts=9), bench.submit()
+    bench.run_down(suspect, 2)
+    bench.claim("busy", busy=1, slots=2)
+    bench.cancel(suspect)
+
+    assert bench.claim("idle") == []
+    assert bench.status(other) == JobStatus.RUNNING
+
+
+@pytest.mark.parametrize("task_id", ["", "a b", "a\x00b", "x" * 201, "\udcff", "../../x"])
+def test_a_stock_message_with_an_id_that_is_no_name_is_put_aside(bench: Bench, task_id: str) -> None:
+    message = json.dumps({"headers": {"id": task_id, "task": "a.task"}, "body": ""}).encode()
+    raw = message.replace(b"\\udcff", b"\xff")
+    bench.redis.lpush(QUEUE, raw)
+    good = bench.submit()
+
+    assert [claim.id for claim in bench.claim(slots=2)] == [good]
+    assert bench.redis.lrange(f"{bench.keys.base(QUEUE)}unreadable", 0, -1) == [raw]
+
+
+def test_what_is_put_aside_is_bounded(bench: Bench) -> None:
+    bench.redis.lpush(QUEUE, *[b"no message"] * 1100)
+    for _ in range(8):
+        bench.claim()
+
+    assert bench.redis.llen(f"{bench.keys.base(QUEUE)}unreadable") == 1000
+
+
+def test_an_adopted_job_has_the_attempts_and_retention_of_its_type(bench: Bench) -> None:
+    info = bench.submission().info.model_copy(
+        update={"type": "a.task", "retry": RetryPolicy(max_attempts=1), "retention": timedelta(hours=1)}
+    )
+    bench.run(ops.publish_types(bench.keys, [info]))
+    bench.redis.lpush(QUEUE, json.dumps({"headers": {"id": "abc", "task": "a.task"}, "body": ""}))
+
+    claim = bench.claim_one()
+
+    assert bench.read(claim.id).max_attempts == 1
+    assert bench.redis.hget(bench.keys.job(*claim.id), "retain") == b"3600000"
 
 
 def test_a_suspect_is_not_taken_behind_another_job_of_the_same_claim(bench: Bench) -> None:

@@ -5,7 +5,8 @@ import pytest
 from heavylift import operations as ops
 from heavylift.model import Artifact, JobStatus, Progress
 from heavylift.operations import Ending, Outcome
-from tests.integration.store.bench import Bench
+from tests.integration.store.bench import QUEUE, Bench
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -188,3 +189,32 @@ def test_log_lines_are_bounded_and_the_end_is_still_told(bench: Bench) -> None:
 
     events = bench.events(claim.id)
     assert (len(events), events[-1]) == (1001, "succeeded")
+
+
+def test_a_job_given_back_unstarted_still_has_its_start_deadline(bench: Bench) -> None:
+    job_id = bench.submit(expires_in=0.05)
+    bench.finish(bench.claim_one(), Outcome.RELEASED)
+
+    wait_until(lambda: bench.release_due().count == 1, what="the start deadline")
+
+    assert bench.status(job_id) == JobStatus.EXPIRED
+
+
+def test_start_deadlines_of_ended_jobs_are_not_kept(bench: Bench) -> None:
+    for _ in range(2):
+        bench.submit(expires_in=3600)
+    bench.cancel(bench.submit(expires_in=3600))
+    bench.finish(bench.claim_one())
+    bench.claim_one()
+
+    assert bench.redis.zcard(f"{bench.keys.base(QUEUE)}expiring") == 0
+
+
+def test_the_end_of_a_job_whose_record_is_gone_leaves_nothing_behind(bench: Bench) -> None:
+    bench.submit()
+    claim = bench.claim_one()
+    bench.redis.delete(bench.keys.job(*claim.id), bench.keys.events(*claim.id))
+
+    assert bench.finish(claim).written is False
+    assert bench.leases() == []
+    assert bench.redis.zcard(bench.keys.index(QUEUE, JobStatus.RUNNING)) == 0

@@ -100,6 +100,16 @@ def test_a_queues_state_counts_jobs_not_messages(bench: Bench) -> None:
     assert 5 <= state.oldest_age_seconds < 10
 
 
+def test_a_stock_producers_messages_wait_before_anybody_adopted_them(bench: Bench) -> None:
+    bench.cancel(bench.submit())
+    bench.redis.lpush(QUEUE, b"one", b"two")
+    bench.submit()
+
+    assert bench.run(ops.queue_state(bench.keys, QUEUE)).waiting == 3
+    bench.claim(slots=1)
+    assert bench.run(ops.queue_state(bench.keys, QUEUE)).waiting == 0
+
+
 def test_an_empty_queue_has_no_age(bench: Bench) -> None:
     state = bench.run(ops.queue_state(bench.keys, QUEUE))
 

@@ -40,6 +40,13 @@ def test_a_submit_up_to_the_bound_is_accepted(bench: Bench) -> None:
     assert bench.run(ops.queue_state(bench.keys, QUEUE)).waiting == 3
 
 
+def test_scheduled_jobs_count_towards_the_bound(bench: Bench) -> None:
+    bench.submit(run_in=60)
+
+    with pytest.raises(QueueFull):
+        bench.run(ops.submit(bench.keys, QUEUE, [bench.submission(run_in=60)], bound=1))
+
+
 def test_a_repeated_submit_changes_nothing_even_at_the_bound(bench: Bench) -> None:
     batch = [bench.submission(), bench.submission()]
     bench.run(ops.submit(bench.keys, QUEUE, batch, bound=2))

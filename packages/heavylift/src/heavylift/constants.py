@@ -14,6 +14,9 @@ TYPES_KEY = "hl:types"
 QUEUES_KEY = "hl:queues"
 """Set: every queue that a published job type ever had. Jobs may still wait where a type has moved away from."""
 
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+"""The header under which a request may be sent again (draft-ietf-httpapi-idempotency-key-header)."""
+
 PRIORITY_SEPARATOR = "\x06\x16"
 """What kombu puts between a queue's name and its priority step (kombu.transport.redis.Channel.sep)."""
 
@@ -72,6 +75,10 @@ class Keys:
     def due(self, queue: str) -> str:
         """Sorted set: scheduled uuids by due time (ms, Redis's clock)."""
         return f"{self.base(queue)}due"
+
+    def policies(self, queue: str) -> str:
+        """Hash: job type -> attempts and retention (ms), for jobs that stock producers sent."""
+        return f"{self.base(queue)}policies"
 
     def wake(self, queue: str) -> str:
         """List: at most one token, which wakes one idle worker."""

@@ -19,7 +19,16 @@ from heavylift.operations.attempts import (
 from heavylift.operations.job_types import publish_types, read_queues, read_types
 from heavylift.operations.queues import QueueState, queue_state
 from heavylift.operations.reading import EventPage, cursor_of, list_jobs, read_events, read_job, read_statuses
-from heavylift.operations.recovery import Lease, Released, forget, read_kept_until, read_leases, reap, release_due
+from heavylift.operations.recovery import (
+    Lease,
+    Released,
+    forget,
+    read_all_leases,
+    read_kept_until,
+    read_leases,
+    reap,
+    release_due,
+)
 from heavylift.operations.schedules import Agenda, Planned, fire, plan, read_agenda, unplan
 from heavylift.operations.steering import Replayed, cancel, replay, replay_each
 from heavylift.operations.submission import Submission, Submitted, submit, submit_each
@@ -51,6 +60,7 @@ __all__ = [
     "publish_types",
     "queue_state",
     "read_agenda",
+    "read_all_leases",
     "read_events",
     "read_job",
     "read_kept_until",

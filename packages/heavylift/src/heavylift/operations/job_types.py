@@ -11,12 +11,20 @@ from heavylift.store import Call, Reply
 
 
 def publish_types(keys: Keys, infos: Sequence[JobTypeInfo]) -> Call[None]:
-    """Publish job types, replacing what was published under the same names."""
+    """Publish job types, replacing what was published under the same names.
+
+    Attempts and retention also lie with each queue, where the claim script finds them for a stock producer's messages.
+    """
     pairs = [part for info in infos for part in (info.type, info.model_dump_json())]
     queues = {info.queue for info in infos}
     if not infos:
         return Call([], lambda _: None)
-    return Call([("SADD", keys.queues, *queues), ("HSET", keys.types, *pairs)], lambda _: None)
+    policies = [("HSET", keys.policies(info.queue), info.type, _policy(info)) for info in infos]
+    return Call([("SADD", keys.queues, *queues), ("HSET", keys.types, *pairs), *policies], lambda _: None)
+
+
+def _policy(info: JobTypeInfo) -> str:
+    return f"{info.retry.max_attempts} {int(info.retention.total_seconds() * 1000)}"
 
 
 def read_queues(keys: Keys) -> Call[frozenset[str]]:

@@ -15,7 +15,10 @@ _BAND = 10**13
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """What a queue holds. `dead` are failed jobs, kept for replay."""
+    """What a queue holds. `dead` are failed jobs, kept for replay.
+
+    `waiting` covers messages of stock producers that no worker has adopted yet.
+    """
 
     waiting: int
     running: int
@@ -45,8 +48,13 @@ def queue_state(keys: Keys, queue: str) -> Call[QueueState]:
     def parse(replies: list[Reply]) -> QueueState:
         seconds, micros = to_list(replies[0])
         now = to_int(seconds) * 1000 + to_int(micros) // 1000
-        oldest = [int(float(to_text(to_list(band)[1]))) % _BAND for band in replies[5:] if to_list(band)]
+        queued, running, scheduled, dead = (to_int(count) for count in replies[1:5])
+        oldest = [int(float(to_text(to_list(band)[1]))) % _BAND for band in replies[5:9] if to_list(band)]
+        unadopted = sum(to_int(length) for length in replies[10:]) - queued - to_int(replies[9] or 0)
         age = max((now - created) / 1000 for created in oldest) if oldest else 0.0
-        return QueueState(*(to_int(count) for count in replies[1:5]), oldest_age_seconds=max(age, 0.0))
+        return QueueState(queued + max(unadopted, 0), running, scheduled, dead, oldest_age_seconds=max(age, 0.0))
 
-    return Call([("TIME",), *counts, *bands], parse)
+    lengths = [("LLEN", name) for name in keys.lists(queue)]
+    base = keys.base(queue)
+    messages = [("GET", f"{base}stale"), ("LLEN", f"{base}suspects"), *lengths]
+    return Call([("TIME",), *counts, *bands, *messages], parse)

@@ -22,13 +22,26 @@ class Lease(NamedTuple):
 
 def read_leases(keys: Keys, queue: str) -> Call[list[Lease]]:
     """Return all leases of a queue."""
+    return Call(_lease_commands(keys, queue), lambda replies: _leases(*replies))
 
-    def parse(replies: list[Reply]) -> list[Lease]:
-        tokens, beats = to_mapping(replies[0]), to_mapping(replies[1])
-        return [Lease(uuid, token.decode(), int(beats.get(uuid, 0))) for uuid, token in tokens.items()]
 
-    base = keys.base(queue)
-    return Call([("HGETALL", f"{base}leases"), ("HGETALL", f"{base}beats")], parse)
+def read_all_leases(keys: Keys, queues: Sequence[str]) -> Call[dict[str, list[Lease]]]:
+    """Return all leases of several queues by queue, in one round trip. One broken queue fails the whole Call."""
+
+    def parse(replies: list[Reply]) -> dict[str, list[Lease]]:
+        pairs = zip(replies[::2], replies[1::2], strict=True)
+        return {queue: _leases(*pair) for queue, pair in zip(queues, pairs, strict=True)}
+
+    return Call([command for queue in queues for command in _lease_commands(keys, queue)], parse)
+
+
+def _lease_commands(keys: Keys, queue: str) -> list[tuple[str, str]]:
+    return [("HGETALL", keys.leases(queue)), ("HGETALL", keys.beats(queue))]
+
+
+def _leases(tokens: Reply, beats: Reply) -> list[Lease]:
+    counted = to_mapping(beats)
+    return [Lease(uuid, token.decode(), int(counted.get(uuid, 0))) for uuid, token in to_mapping(tokens).items()]
 
 
 def reap(keys: Keys, queue: str, dead: Sequence[Lease]) -> Call[list[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import orjson
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from heavylift.model import JobStatus, Progress
 from heavylift.store import Reply
@@ -37,7 +37,10 @@ def to_json(text: bytes | None) -> JsonValue:
 
 def to_progress(text: Reply) -> Progress | None:
     """Return the progress of a record; None for none."""
-    return Progress.model_validate_json(text) if isinstance(text, bytes) else None
+    try:
+        return Progress.model_validate_json(text) if isinstance(text, bytes) else None
+    except ValidationError:  # one bad report must not hide a page of jobs
+        return None
 
 
 def to_status(reply: Reply) -> JobStatus | None:

@@ -1,15 +1,21 @@
 -- Takes up to `slots` jobs from the queue, in priority order, and leases each to the worker.
 -- ARGV: boot token, number of the first claim, worker name, slots, jobs the worker holds, most messages to skip,
---       attempts and retention (ms) of adopted jobs
+--       attempts and retention (ms) of adopted jobs whose type nobody has published
 -- Returns a list, one entry a job: {uuid, token, message, type, input, attempt, alone}. `input` is false for an adopted
 -- message of a stock producer, whose arguments are in the message.
--- A job that was lost twice is taken only by a worker that holds nothing, alone: that worker claims no more meanwhile.
+-- A job that was lost twice is a suspect: put aside by who holds other jobs, and taken by a worker that holds nothing, which
+-- claims no more meanwhile.
 local boot, claim, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local slots, busy, skips = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local OWN = '^{"headers":{"heavylift":"[%w_.]+%-([%x%-]+)"'
 local SUSPECT_LOSSES = 2
 
-if redis.call('EXISTS', unpack(KEYS, 2)) == 0 then return {} end
+local SUSPECTS = base .. 'suspects'
+local MOST_UNREADABLE = 1000
+local ID, TASK, LONGEST = '^[%w._:-]+$', '^[%w%p]+$', 200
+
+local suspects = redis.call('LLEN', SUSPECTS)
+if redis.call('EXISTS', unpack(KEYS, 2)) == 0 and (busy > 0 or suspects == 0) then return {} end
 check({'queued', 'running', 'expired', 'kept'})
 check_leases()
 redis.call('LLEN', base .. 'unreadable')
@@ -22,8 +28,9 @@ end
 -- Makes a record of a stock producer's message, unless it has one (it was claimed and returned, or was sent twice).
 local function adopt(uuid, task, step)
   if redis.call('EXISTS', record(uuid)) == 1 then return end
-  redis.call('HSET', record(uuid), 'status', 'queued', 'type', task, 'max', ARGV[7], 'priority', step,
-    'created', number(now), 'retain', ARGV[8], 'adopted', 1)
+  local max, retain = string.match(redis.call('HGET', base .. 'policies', task) or '', '^(%d+) (%d+)$')
+  redis.call('HSET', record(uuid), 'status', 'queued', 'type', task, 'max', max or ARGV[7], 'priority', step,
+    'created', number(now), 'retain', retain or ARGV[8], 'adopted', 1)
   redis.call('ZADD', base .. 'queued', score('queued', step, now), uuid)
   event(uuid, 'queued', ',"reason":"adopted from a Celery producer"')
 end
@@ -35,12 +42,16 @@ local function read(message, step)
   if not uuid then
     local readable, content = pcall(cjson.decode, message)
     local headers = readable and type(content) == 'table' and content.headers
-    if type(headers) == 'table' and type(headers.task) == 'string' and type(headers.id) == 'string' then
-      uuid, task = headers.id, headers.task
+    local function plain(name, pattern)
+      local value = type(headers) == 'table' and headers[name]
+      return type(value) == 'string' and #value <= LONGEST and string.match(value, pattern) or nil
     end
+    uuid, task = plain('id', ID), plain('task', TASK)
+    if not task then uuid = nil end
   end
   if not uuid or not is(record(uuid), 'hash') or not is(base .. 'events:' .. uuid, 'list') then
     redis.call('LPUSH', base .. 'unreadable', message)
+    redis.call('LTRIM', base .. 'unreadable', 0, MOST_UNREADABLE - 1)
     return nil
   end
   if task then adopt(uuid, task, step) end
@@ -49,21 +60,24 @@ end
 
 local taken = {}
 local alone = false
-for i = 2, #KEYS do
+for i = busy == 0 and suspects > 0 and 1 or 2, #KEYS do
+  local list = i == 1 and SUSPECTS or KEYS[i]
   local step = (i - 2) * 3
   while #taken < slots and skips > 0 and not alone do
-    local message = redis.call('RPOP', KEYS[i])
+    local message = redis.call('RPOP', list)
     if not message then break end
     local uuid = read(message, step)
     local job = uuid and redis.call('HMGET', record(uuid), 'status', 'type', 'input', 'attempts', 'max', 'expires', 'losses', 'started')
     if not job or job[1] ~= 'queued' then -- cancelled while it waited, or a second message of one job
+      if job then redis.call('DECR', base .. 'stale') end
       skips = skips - 1
     elseif job[6] and tonumber(job[6]) <= now and not job[8] then -- a later attempt has met its start deadline
       conclude(uuid, 'queued', 'expired', ',"reason":"not started before expires_at"', {})
+      redis.call('DECR', base .. 'stale')
       skips = skips - 1
     elseif tonumber(job[7] or 0) >= SUSPECT_LOSSES and busy + #taken > 0 then
-      redis.call('RPUSH', KEYS[i], message)
-      return taken -- no token: the next job that ends pushes one, and an idle worker looks within its look interval
+      redis.call('LPUSH', SUSPECTS, message) -- no token: an idle worker looks within its look interval
+      skips = skips - 1
     else
       alone = tonumber(job[7] or 0) >= SUSPECT_LOSSES
       local attempt = tonumber(job[4] or 0) + 1
@@ -73,6 +87,7 @@ for i = 2, #KEYS do
       redis.call('HSET', base .. 'beats', uuid, 0)
       redis.call('HSET', record(uuid), 'status', 'running', 'token', token, 'worker', worker, 'started', number(now),
         'attempts', attempt, 'message', message)
+      if job[6] then redis.call('ZREM', base .. 'expiring', uuid) end
       local created = redis.call('HGET', record(uuid), 'created')
       move(uuid, 'queued', 'running', step, created)
       event(uuid, 'running', ',"attempt":' .. attempt .. ',"worker":' .. cjson.encode(worker))

@@ -38,6 +38,7 @@ end
 local function check(indexes, uuid)
   waiting()
   redis.call('LLEN', base .. 'wake')
+  redis.call('GET', base .. 'stale')
   for _, index in ipairs(indexes) do redis.call('ZCARD', base .. index) end
   if uuid then redis.call('LLEN', base .. 'events:' .. uuid) end
 end
@@ -97,8 +98,10 @@ end
 
 -- Ends the job: `fields` are HSET pairs beside status and finished. Kept for its retention, then swept.
 local function conclude(uuid, from, to, extra, fields)
-  local facts = redis.call('HMGET', record(uuid), 'priority', 'created', 'retain')
+  local facts = redis.call('HMGET', record(uuid), 'priority', 'created', 'retain', 'expires')
   move(uuid, from, to, facts[1], facts[2])
+  if facts[4] then redis.call('ZREM', base .. 'expiring', uuid) end
+  if from == 'queued' then redis.call('INCR', base .. 'stale') end -- its message stays until a claim skips it
   redis.call('HSET', record(uuid), 'status', to, 'finished', number(now), unpack(fields))
   redis.call('ZADD', base .. 'kept', number(now + facts[3]), uuid)
   event(uuid, to, extra)

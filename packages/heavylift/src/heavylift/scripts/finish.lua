@@ -14,6 +14,11 @@ local facts = redis.call('HMGET', record(uuid), 'status', 'ended', 'attempts', '
 if redis.call('HGET', base .. 'leases', uuid) ~= token then
   return {facts[2] == token and 2 or 0, facts[1] or ''}
 end
+if not facts[1] then -- no record: somebody deleted keys by hand
+  drop_lease(uuid)
+  redis.call('ZREM', base .. 'running', uuid)
+  return {0, ''}
+end
 check({'running', 'queued', 'scheduled', 'due', 'kept', 'succeeded', 'failed', 'cancelled'}, uuid)
 check_leases()
 
@@ -29,7 +34,11 @@ local status = outcome
 if outcome == 'lost' then
   status = lose(uuid, extra, failure)
 elseif outcome == 'retrying' or outcome == 'released' then
-  if outcome == 'released' then redis.call('HINCRBY', record(uuid), 'attempts', -1) end
+  if outcome == 'released' and redis.call('HINCRBY', record(uuid), 'attempts', -1) == 0 then
+    redis.call('HDEL', record(uuid), 'started') -- no attempt was begun: its start deadline holds again
+    local expires = redis.call('HGET', record(uuid), 'expires')
+    if expires then redis.call('ZADD', base .. 'expiring', expires, uuid) end
+  end
   if outcome == 'released' and delay == 0 then
     requeue(uuid, 'running', 'released', extra)
     status = 'queued'

@@ -1,5 +1,5 @@
 -- Accepts jobs: record, message and first event of each.
--- ARGV[1] bound on waiting jobs (0: none), ARGV[2] `all` (all or none) or `each` (in order, while there are places);
+-- ARGV[1] bound on waiting and scheduled jobs (0: none), ARGV[2] `all` (all or none) or `each` (in order, while there are places);
 -- then the ten fields of each job (see accept in common.lua).
 -- Returns {0, waiting} when the bound is reached for `all`, else {1, flag...}: 1 created, 0 was there already (a repeated
 -- submit), 2 no place was left.
@@ -13,7 +13,7 @@ for i = 0, count - 1 do
   fresh = fresh - redis.call('HEXISTS', record(uuid), 'status')
   redis.call('LLEN', base .. 'events:' .. uuid)
 end
-local queued = redis.call('ZCARD', base .. 'queued')
+local queued = redis.call('ZCARD', base .. 'queued') + redis.call('ZCARD', base .. 'scheduled')
 local places = bound > 0 and bound - queued or math.huge
 if ARGV[2] == 'all' and fresh > 0 and fresh > places then return {0, queued} end
 
