@@ -45,6 +45,18 @@ TICK = 0.1
 """Seconds: a fifteenth or a tenth of the real ones."""
 
 
+class Time:
+    """A clock that moves when it is told to, and by `step` whenever it is read."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.step = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
 class ControllerProcess:
     """`python -m heavylift_controller` with short periods."""
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from heavylift.operations import Lease
+from heavylift_controller.contact import Contact
 from heavylift_controller.lease_watch import LeaseWatch, Look
 
 A = Lease("a", "boot:1", 5)
@@ -15,15 +18,29 @@ def beat(lease: Lease, by: int = 1) -> Lease:
     return lease._replace(beats=lease.beats + by)
 
 
-def watch() -> LeaseWatch:
-    return LeaseWatch(period=15, largest_gap=3)
+@dataclass(frozen=True)
+class Answer:
+    look: Look
+    connection: int
 
 
-def look(at: float, *leases: Lease, took: float = 0.0, connection: int = 1) -> Look:
-    return Look(leases, asked=at, answered=at + took, connection=connection)
+class Watch:
+    """A queue's watch, in contact as the reaper is."""
+
+    def __init__(self) -> None:
+        self.contact = Contact(largest_gap=3)
+        self._leases = LeaseWatch(period=15)
+
+    def judge(self, answer: Answer) -> list[Lease]:
+        self.contact.answered(answer.look.answered, connection=answer.connection)
+        return self._leases.judge(answer.look, contact_since=self.contact.since)
 
 
-def every_second(until: int, *leases: Lease) -> list[Look]:
+def look(at: float, *leases: Lease, took: float = 0.0, connection: int = 1) -> Answer:
+    return Answer(Look(leases, asked=at, answered=at + took), connection)
+
+
+def every_second(until: int, *leases: Lease) -> list[Answer]:
     return [look(at, *leases) for at in range(until + 1)]
 
 
@@ -49,32 +66,36 @@ def every_second(until: int, *leases: Lease) -> list[Look]:
     ],
 )
 def test_a_lease_is_dead_after_a_whole_period_of_unbroken_contact_without_renewal(looks, dead) -> None:
-    judge = watch()
-    verdicts = [judge.judge(each) for each in looks]
-    assert verdicts[-1].dead == dead
+    watch = Watch()
+    verdicts = [watch.judge(each) for each in looks]
+    assert verdicts[-1] == dead
 
 
 def test_lost_contact_gives_every_lease_a_fresh_period() -> None:
-    judge = watch()
+    watch = Watch()
     for each in every_second(14, A, B):
-        judge.judge(each)
-    judge.lose_contact()
-    verdicts = [judge.judge(look(at, A, B)).dead for at in range(15, 31)]
+        watch.judge(each)
+    watch.contact.lose()
+    verdicts = [watch.judge(look(at, A, B)) for at in range(15, 31)]
     assert verdicts == [[]] * 15 + [[A, B]]
 
 
-@pytest.mark.parametrize(
-    ("second", "reason"),
-    [
-        (look(1, A), None),
-        (look(1, A, connection=2), "new connection"),
-        (look(4, A), "gap between answers"),
-    ],
-)
-def test_a_verdict_says_why_periods_are_fresh(second: Look, reason: str | None) -> None:
-    judge = watch()
-    judge.judge(look(0, A))
-    assert judge.judge(second).interrupted == reason
+def test_answers_about_other_queues_keep_contact_between_two_looks_far_apart() -> None:
+    watch = Watch()
+    assert watch.judge(look(0, A)) == []
+    for at in range(1, 20):
+        watch.contact.answered(at, connection=1)
+    assert watch.judge(look(20, A)) == [A]
+
+
+@pytest.mark.parametrize(("at", "connection"), [(5, 1), (2, 2)], ids=["gap", "new connection"])
+def test_a_break_that_another_queues_answer_showed_gives_a_fresh_period(at: int, connection: int) -> None:
+    watch = Watch()
+    watch.judge(look(0, A))
+    for now in range(at, 20):
+        watch.contact.answered(now, connection=connection)
+    looks = [look(now, A, connection=connection) for now in range(20, 36)]
+    assert [watch.judge(each) for each in looks] == [[]] * 15 + [[A]]
 
 
 @given(
@@ -83,22 +104,22 @@ def test_a_verdict_says_why_periods_are_fresh(second: Look, reason: str | None) 
     )
 )
 def test_whatever_happens_to_the_reaper_a_worker_that_reaches_redis_when_it_does_loses_nothing(steps) -> None:
-    judge, now, lease, connection = watch(), 0.0, A, 1
+    watch, now, lease, connection = Watch(), 0.0, A, 1
     for wait, took, step in steps:
         now += wait
         if step == "error":
-            judge.lose_contact()
+            watch.contact.lose()
             continue
         connection += step == "reconnect"
         lease = beat(lease)
-        assert judge.judge(look(now, lease, took=took, connection=connection)).dead == []
+        assert watch.judge(look(now, lease, took=took, connection=connection)) == []
         now += took
 
 
 @given(st.lists(st.floats(0.1, 2.9), min_size=1, max_size=80))
 def test_in_unbroken_contact_a_silent_lease_dies_at_the_first_look_after_its_period(waits) -> None:
-    judge, now = watch(), 0.0
-    assert judge.judge(look(0, A)).dead == []
+    watch, now = Watch(), 0.0
+    assert watch.judge(look(0, A)) == []
     for wait in waits:
         now += wait
-        assert judge.judge(look(now, A)).dead == ([A] if now >= 15 else [])
+        assert watch.judge(look(now, A)) == ([A] if now >= 15 else [])
