@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import os
 import signal
@@ -90,6 +91,31 @@ def talk(ctx: JobContext, input: Folder) -> None:
     input.note("key", ctx.idempotency_key)
     _wait_for(lambda: input.has("go"))
     ctx.progress(4, 4, "done")
+
+
+@job("sample.babble", queue="sample", retry=AT_ONCE)
+def babble(ctx: JobContext, input: Nothing) -> None:
+    """Say what can hardly be said."""
+    told: list[Any] = [42, Path("film.mp4"), "\udcff", "x" * 20_000]
+    ctx.progress(1, 2, told[1])
+    for done, total in ((math.nan, 2), (2, math.inf), (-math.inf, None)):
+        ctx.progress(done, total)
+    for each in told:
+        ctx.log(each, field=each)
+    ctx.log("numbers", nan=math.nan, large=1 << 80, keys={"a": {1}})  # ty: ignore[invalid-argument-type]
+
+
+class Size(BaseModel):
+    size: int
+
+
+class Text(BaseModel):
+    text: str
+
+
+@job("sample.write", queue="sample", retry=AT_ONCE)
+def write(ctx: JobContext, input: Size) -> Text:
+    return Text(text="x" * input.size)
 
 
 @job("sample.burn", queue="sample")
@@ -199,6 +225,18 @@ def die_after(ctx: JobContext, input: Folder) -> None:
         os.kill(pid, signal.SIGKILL)
 
     threading.Thread(target=strike, daemon=True).start()
+
+
+@job("sample.garble", queue="sample", retry=AT_ONCE)
+def garble(ctx: JobContext, input: Nothing) -> None:
+    """Fail over a file name that is no UTF-8."""
+    raise FileNotFoundError("film\udcff.mp4")
+
+
+@job("sample.unwritable", queue="sample", retry=AT_ONCE)
+def unwritable(ctx: JobContext, input: Nothing) -> None:
+    """Publish a file under a content type that is no UTF-8."""
+    ctx.artifact("film.mp4", b"film", content_type="video/\udcff")
 
 
 # --- that must be stopped ---

@@ -79,6 +79,23 @@ def test_what_may_pass_is_tried_again(jobs: Jobs, name: str, how: str, kind: str
     assert len(job.attempts) == 3
 
 
+def test_an_error_that_is_no_utf8_is_no_lost_process(jobs: Jobs) -> None:
+    job = jobs.run("garble")
+
+    assert job.error
+    assert (job.error.type, job.error.message) == ("exception", "film\\udcff.mp4")
+    assert [each.outcome for each in job.attempts] == ["retrying", "retrying", "failed"]
+
+
+def test_an_end_that_cannot_be_written_fails_once_and_says_why(jobs: Jobs) -> None:
+    job = jobs.run("unwritable")
+
+    assert job.error
+    assert (job.status, job.error.type, len(job.attempts)) == ("failed", "unwritable_end", 1)
+    assert "surrogates not allowed" in job.error.message
+    assert job.artifacts == []
+
+
 def test_a_job_may_cancel_itself(jobs: Jobs) -> None:
     assert jobs.run("fail", how="cancelled").status == "cancelled"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from heavylift.ids import parse_job_id
+from heavylift_worker.attempt import MAX_OUTPUT
+from heavylift_worker.context import MAX_LINE
 from tests.fixtures_worker import Jobs, WorkerProcess
 from tests.waiting import wait_until
 
@@ -35,6 +39,31 @@ def test_what_a_job_says_is_read_while_it_runs(jobs: Jobs, tmp_path: Path) -> No
     assert job.progress
     assert job.progress.done == 4
     assert (tmp_path / "key").read_text().strip() == job.id
+
+
+def test_whatever_a_job_says_it_can_be_read(jobs: Jobs) -> None:
+    job = jobs.run("babble")
+
+    assert job.progress
+    assert (job.status, job.progress.done, job.progress.message) == ("succeeded", 1, "film.mp4")
+    lines = [json.loads(each) for each in jobs.redis.lrange(jobs.store.keys.events(*parse_job_id(job.id)), 0, -1)]
+    said = [(line["message"], line["data"]) for line in lines if line["event"] == "log"]
+    assert said == [
+        ("42", {"field": 42}),
+        ("film.mp4", {"field": "film.mp4"}),
+        ("\\udcff", {"field": "\\udcff"}),
+        ("x" * MAX_LINE, {"field": "(too long to be told)"}),
+        ("numbers", {"nan": None, "large": str(1 << 80), "keys": {"a": "{1}"}}),
+    ]
+
+
+def test_an_output_too_large_for_redis_fails_with_the_remedy(jobs: Jobs) -> None:
+    assert jobs.run("write", size=MAX_OUTPUT - 100).status == "succeeded"
+    job = jobs.run("write", size=MAX_OUTPUT)
+
+    assert job.error
+    assert (job.status, len(job.attempts)) == ("failed", 1)
+    assert job.error.message.endswith("publish it as an artifact.")
 
 
 def test_artifacts_are_published_with_success(jobs: Jobs, worker: WorkerProcess, tmp_path: Path) -> None:

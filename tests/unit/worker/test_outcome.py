@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import orjson
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -73,6 +74,30 @@ def test_what_is_kept_of_an_error_is_bounded_and_ends_with_its_cause() -> None:
     assert ending.error
     assert ending.error.detail
     assert (len(ending.error.message), len(ending.error.detail)) == (MAX_MESSAGE, MAX_DETAIL)
+
+
+class SpeechlessError(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise KeyError("text")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError("no film\udcff.mp4"), "no film\\udcff.mp4"),
+        (JobFailed("no film\udcff.mp4"), "no film\\udcff.mp4"),
+        (SpeechlessError(), "SpeechlessError"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_an_error_says_can_be_written(error: Exception, message: str) -> None:
+    ending = ending_of(error, _type(), attempt=1, stopping=False)
+
+    assert ending.error
+    assert ending.reason == ending.error.message == message
+    orjson.dumps(ending.error.model_dump())
 
 
 def test_a_sentence_for_the_user_comes_without_a_traceback() -> None:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import structlog
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from heavylift import JobType
+from heavylift import JobFailed, JobType
 from heavylift import operations as ops
 from heavylift.artifacts import ArtifactStore
 from heavylift.errors import HeavyliftError, SoftTimeLimitExceeded, StoreUnavailable
@@ -31,12 +31,15 @@ from heavylift.store import Store
 from heavylift_worker.context import AttemptContext
 from heavylift_worker.descendants import adopt_orphans, die_with, end_leftovers
 from heavylift_worker.guard import Guard
-from heavylift_worker.outcome import ending_of, invalid_input
+from heavylift_worker.outcome import ending_of, invalid_input, unwritable
 from heavylift_worker.registry import Registry
 from heavylift_worker.settings import WorkerSettings
 from heavylift_worker.usage import Usage
 
 logger = structlog.get_logger()
+
+MAX_OUTPUT = 1024 * 1024
+"""Bytes of an output as JSON: it lies in Redis's memory as long as the job is remembered."""
 
 RETRY_PAUSE = 0.2
 """Seconds between two tries to end an attempt while Redis is away. Its lease stays this worker's that long."""
@@ -194,7 +197,7 @@ class Attempt:
         if not isinstance(output, expected or type(None)):
             wanted = expected.__name__ if expected else "None"
             raise TypeError(f"{job_type.name} returned {type(output).__name__}, its annotation says {wanted}")
-        return output.model_dump_json().encode() if isinstance(output, BaseModel) else None
+        return _dumped(output) if isinstance(output, BaseModel) else None
 
     async def _await(self, job_type: JobType, job_input: BaseModel) -> BaseModel | None:
         self.task = asyncio.ensure_future(job_type.function(self.context, job_input))
@@ -225,6 +228,13 @@ class Attempt:
             self.task.get_loop().call_soon_threadsafe(self.task.cancel)
 
     def _finish(self, ending: Ending, usage: dict[str, JsonValue]) -> Finished:
+        try:
+            return self._write(ending, usage)
+        except Exception as error:
+            logger.exception("unwritable_end", job=str(self.id), outcome=ending.outcome.value)
+            return self._write(unwritable(error), usage)
+
+    def _write(self, ending: Ending, usage: dict[str, JsonValue]) -> Finished:
         call = ops.finish(
             self.bench.store.keys,
             self.id,
@@ -263,6 +273,13 @@ class Attempt:
             self.context.clean_up(published=published)
         except HeavyliftError as error:  # the controller sweeps what is left, with the job's record
             logger.warning("clean_up_failed", job=str(self.id), error=str(error))
+
+
+def _dumped(output: BaseModel) -> bytes:
+    text = output.model_dump_json().encode()
+    if len(text) > MAX_OUTPUT:
+        raise JobFailed(f"The output has {len(text)} bytes, more than {MAX_OUTPUT}: publish it as an artifact.")
+    return text
 
 
 def _on_stop(_number: int, _frame: FrameType | None) -> None:

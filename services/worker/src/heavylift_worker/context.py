@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+import orjson
 import structlog
 from pydantic import JsonValue
 
@@ -21,8 +23,12 @@ from heavylift.errors import LeaseLost, StoreUnavailable
 from heavylift.ids import JobId
 from heavylift.model import Progress
 from heavylift.store import Call, Store
+from heavylift_worker.outcome import printable
 
 logger = structlog.get_logger()
+
+MAX_LINE = 8 * 1024
+"""Characters of a log line and, as JSON, of its fields: a job's events lie in Redis's memory and go out to watchers."""
 
 
 class AttemptContext:
@@ -50,6 +56,7 @@ class AttemptContext:
         self._storage = storage
         self._workdir = workdir
         self._progress_at = 0.0
+        self._number_dropped = False
         self._lock = threading.Lock()
 
     @property
@@ -77,19 +84,24 @@ class AttemptContext:
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Report progress, at most every PROGRESS_INTERVAL, and the last step always."""
         self.stop_if_cancelled()
+        if not (math.isfinite(done) and (total is None or math.isfinite(total))):  # JSON has no such numbers
+            self._drop_number(done, total)
+            return
+        text = None if message is None else printable(str(message))[:MAX_LINE]
         with self._lock:
             now = time.monotonic()
             last_step = total is not None and done >= total
             if now - self._progress_at < PROGRESS_INTERVAL.total_seconds() and not last_step:
                 return
             self._progress_at = now
-            progress = Progress(done=done, total=total, message=message, at=datetime.now(UTC))
+            progress = Progress(done=done, total=total, message=text, at=datetime.now(UTC))
             self._say(ops.report_progress(self._store.keys, self._job_id, self._token, progress))
 
     def log(self, message: str, **fields: JsonValue) -> None:
-        """Add a line to the job's events."""
+        """Add a line to the job's events. What JSON cannot hold is told as text, what is too long is cut."""
+        text = printable(str(message))[:MAX_LINE]
         with self._lock:
-            self._say(ops.report_log(self._store.keys, self._job_id, self._token, message, fields))
+            self._say(ops.report_log(self._store.keys, self._job_id, self._token, text, _writable(fields)))
 
     def input_file(self, key: str) -> Path:
         """Return a local file with an input artifact's content."""
@@ -120,6 +132,11 @@ class AttemptContext:
         if self.staged and not published:
             self._storage().delete_prefix(self.staging)
 
+    def _drop_number(self, done: float, total: float | None) -> None:
+        if not self._number_dropped:
+            self._number_dropped = True
+            logger.warning("progress_dropped", job=self.id, done=str(done), total=str(total))
+
     def _say(self, call: Call[bool]) -> None:
         # What a job says on its way is worth less than the job: without Redis it goes on, and says it no more.
         try:
@@ -127,3 +144,24 @@ class AttemptContext:
                 raise LeaseLost(LeaseLost.__doc__)
         except StoreUnavailable as error:
             logger.warning("report_dropped", job=self.id, error=str(error))
+
+
+def _writable(fields: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return a log line's fields as JSON can hold them, in MAX_LINE characters."""
+    written: dict[str, JsonValue] = {}
+    room = MAX_LINE
+    for name, value in fields.items():
+        text = _json(value)
+        room -= len(text)
+        if room < 0:
+            written[printable(name)] = "(too long to be told)"
+            break
+        written[printable(name)] = orjson.loads(text)
+    return written
+
+
+def _json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value, default=str)
+    except (TypeError, ValueError):
+        return orjson.dumps(printable(str(value)))

@@ -46,14 +46,26 @@ def ending_of(error: BaseException, job_type: JobType, *, attempt: int, stopping
 def invalid_input(error: ValidationError) -> Ending:
     """Return the end of an attempt whose input the job type does not take. It is final: the input will not change."""
     facts = "; ".join(f"{'/'.join(map(str, each['loc'])) or 'input'}: {each['msg']}" for each in error.errors())
-    failure = JobError(type="invalid_input", message=f"The input does not fit the job type: {facts}"[:MAX_MESSAGE])
+    message = printable(f"The input does not fit the job type: {facts}")[:MAX_MESSAGE]
+    failure = JobError(type="invalid_input", message=message)
     return Ending(Outcome.FAILED, error=failure, reason="invalid input")
 
 
 def describe(error: BaseException, kind: str, *, detail: bool = True) -> JobError:
     """Return the error as the record keeps it."""
-    text = "".join(traceback.format_exception(error))[-MAX_DETAIL:] if detail else None
+    text = printable("".join(traceback.format_exception(error)))[-MAX_DETAIL:] if detail else None
     return JobError(type=kind, message=_short(error), detail=text)
+
+
+def printable(text: str) -> str:
+    r"""Return the text as UTF-8 can hold it: a file name that is none is spoken of as `film\udcff.mp4`."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def unwritable(error: Exception) -> Ending:
+    """Return how an attempt ends whose own ending the store does not take. It is final: it would be so again."""
+    message = f"The attempt's end could not be written: {type(error).__name__}: {_short(error)}"[:MAX_MESSAGE]
+    return Ending(Outcome.FAILED, error=JobError(type="unwritable_end", message=message), reason="unwritable end")
 
 
 def backoff(policy: RetryPolicy, attempt: int) -> timedelta:
@@ -74,4 +86,8 @@ def _kind(error: BaseException) -> str:
 
 
 def _short(error: BaseException) -> str:
-    return (str(error) or type(error).__name__)[:MAX_MESSAGE]
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a job's own exception class may fail in its own __str__
+        text = ""
+    return printable(text or type(error).__name__)[:MAX_MESSAGE]
