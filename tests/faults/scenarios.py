@@ -184,6 +184,7 @@ def freeze_reaper(stack: Stack, chaos: Chaos, pace: Pace) -> None:
         with chaos.controller_frozen():
             chaos.kill_worker()
             time.sleep(pace.outage)
+        chaos.pause(stack.size.lease + 3, stack.size.lease + 4)  # a frozen reaper that is frozen again never reaps
 
 
 def kill_controllers(stack: Stack, chaos: Chaos, pace: Pace) -> None:
