@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,35 @@ def stubborn(ctx: JobContext, input: Folder) -> None:
     """Sleep in C, hear nothing."""
     input.note("holding", f"{ctx.attempt} {os.getpid()}")
     time.sleep(50)
+
+
+@job("sample.half", queue="sample", retry=AT_ONCE)
+def half(ctx: JobContext, input: Folder) -> Number:
+    """Return what it has when it should stop."""
+    input.note("holding", f"{ctx.attempt} {os.getpid()}")
+    _wait_for(lambda: ctx.cancelled)
+    return Number(value=1)
+
+
+@job("sample.half_async", queue="sample", retry=AT_ONCE)
+async def half_async(ctx: JobContext, input: Folder) -> Number:
+    """Return what it has when it should stop."""
+    input.note("holding", f"{ctx.attempt} {os.getpid()}")
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(50)
+    return Number(value=1)
+
+
+@job("sample.whole", queue="sample", retry=AT_ONCE)
+def whole(ctx: JobContext, input: Folder) -> Number:
+    """Be asked to stop, not look, and come to the end."""
+    input.note("holding", f"{ctx.attempt} {os.getpid()}")
+    asked = []
+    before = signal.getsignal(signal.SIGUSR2)
+    assert callable(before)
+    signal.signal(signal.SIGUSR2, lambda number, frame: asked.append(before(number, frame)))
+    _wait_for(lambda: bool(asked))
+    return Number(value=1)
 
 
 @job("sample.deaf", queue="sample", retry=AT_ONCE)

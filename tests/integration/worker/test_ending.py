@@ -65,7 +65,18 @@ def test_an_idle_worker_ends_within_a_second(own_jobs: Jobs, start_worker: Start
     assert time.monotonic() - told < promised(1)
 
 
-@pytest.mark.parametrize("name", ["wait_async", "stubborn"])
+def test_a_job_that_comes_to_its_end_unaware_of_the_drain_succeeds(
+    own_jobs: Jobs, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    worker = start_worker(HEAVYLIFT_GRACE="2s")
+    job_id = _holding(own_jobs, tmp_path, "whole")
+    worker.terminate()
+
+    assert worker.ended() == 0
+    assert (own_jobs.status(job_id), own_jobs.job(job_id).output) == ("succeeded", {"value": 1})
+
+
+@pytest.mark.parametrize("name", ["half", "half_async", "wait_async", "stubborn"])
 def test_after_the_grace_a_job_goes_back_with_no_attempt_counted(
     own_jobs: Jobs, start_worker: StartWorker, tmp_path: Path, name: str
 ) -> None:

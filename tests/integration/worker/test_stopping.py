@@ -27,7 +27,7 @@ def test_a_waiting_job_is_cancelled_and_never_runs(jobs: Jobs, tmp_path: Path) -
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("name", ["hold", "stubborn", "wait_async", "deaf", "family"])
+@pytest.mark.parametrize("name", ["hold", "half", "stubborn", "wait_async", "deaf", "family"])
 def test_a_running_job_is_cancelled_within_two_seconds(jobs: Jobs, tmp_path: Path, name: str) -> None:
     job_id = jobs.submit(name, folder=tmp_path)
     wait_until((tmp_path / "holding").exists, what="its start")

@@ -35,7 +35,10 @@ class JobContext(Protocol):
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody asked the job to stop (or the worker must go): save what matters and return soon."""
+        """Whether somebody asked the job to stop, or the worker must go: save what matters and return soon.
+
+        What is returned after this was true counts for nothing: the job is cancelled, or goes back to the queue.
+        """
         ...
 
     def stop_if_cancelled(self) -> None:

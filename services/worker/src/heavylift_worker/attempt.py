@@ -181,6 +181,8 @@ class Attempt:
             output = self._call(job_type, job_input)
         except BaseException as error:  # noqa: BLE001 - the boundary of job code: SystemExit too is an attempt's end
             return ending_of(error, job_type, attempt=self.assignment.attempt, stopping=self.context.stopping)
+        if self.context.told_to_stop:  # the script turns it into a cancel where one was asked for
+            return Ending(Outcome.RELEASED, reason="stopped")
         return Ending(Outcome.SUCCEEDED, output=output, artifacts=list(self.context.staged.values()))
 
     def _call(self, job_type: JobType, job_input: BaseModel) -> bytes | None:
@@ -202,7 +204,7 @@ class Attempt:
     async def _await(self, job_type: JobType, job_input: BaseModel) -> BaseModel | None:
         self.task = asyncio.ensure_future(job_type.function(self.context, job_input))
         if self.context.stopping:
-            self.task.cancel()
+            self._cancel_now()
         try:
             return await self.task
         except asyncio.CancelledError as error:
@@ -225,7 +227,11 @@ class Attempt:
     def _cancel_task(self) -> None:
         # Signals are heard between any two bytecodes of the loop: the loop is told, and does it in its own turn.
         if self.task is not None and not self.task.done():
-            self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+            self.task.get_loop().call_soon_threadsafe(self._cancel_now)
+
+    def _cancel_now(self) -> None:
+        if self.task is not None and self.task.cancel() and self.context.stopping:
+            self.context.told_to_stop = True
 
     def _finish(self, ending: Ending, usage: dict[str, JsonValue]) -> Finished:
         try:

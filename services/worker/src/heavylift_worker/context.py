@@ -50,6 +50,8 @@ class AttemptContext:
         self.staged: dict[str, Artifact] = {}
         self.stopping = False
         """Set when somebody wants this attempt to stop: a cancel, or the worker's end."""
+        self.told_to_stop = False
+        """Set when the job's code has heard of it: what it returns from then on may be half done."""
         self._job_id = job_id
         self._token = token
         self._store = store
@@ -74,11 +76,12 @@ class AttemptContext:
     @property
     def cancelled(self) -> bool:
         """Whether the attempt should stop."""
+        self.told_to_stop = self.told_to_stop or self.stopping
         return self.stopping
 
     def stop_if_cancelled(self) -> None:
         """Raise JobCancelled if the attempt should stop."""
-        if self.stopping:
+        if self.cancelled:
             raise JobCancelled
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
