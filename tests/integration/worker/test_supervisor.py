@@ -121,3 +121,17 @@ def test_a_child_that_hangs_after_its_job_is_killed(
     assert child.poll() is None, "it had no time to clean up"
     wait_until(_killed(child), what="the end of the child")
     assert office.desk.empty()
+
+
+def test_a_queue_whose_keys_are_broken_harms_no_other(office: Office, tmp_path: Path) -> None:
+    broken, _ = office.hold("hold_b", folder=tmp_path)
+    lost, child = office.hold(folder=tmp_path)
+    office.jobs.redis.delete(office.jobs.store.keys.beats("sample_b"))
+    office.jobs.redis.set(office.jobs.store.keys.beats("sample_b"), "no hash")
+    office.desk.end(str(broken.id), broken.token, Ending(Outcome.RELEASED))
+    office.desk.end(str(lost.id), lost.token, Ending(Outcome.RELEASED))
+    office.supervisor.start()
+
+    wait_until(_killed(child), what="the end of the other queue's job")
+    assert office.jobs.status(lost.id) == "queued"
+    assert office.jobs.status(broken.id) == "running"

@@ -20,8 +20,8 @@ import signal as signals
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -184,15 +184,17 @@ class Supervisor(threading.Thread):
             if not each.ended:
                 by_queue[each.claim.id.queue].append(each)
         for queue, jobs in by_queue.items():
-            leases = [(each.claim.id.uuid, each.claim.token) for each in jobs]
-            for each, state in zip(jobs, self._store.run(ops.renew(self._store.keys, queue, leases)), strict=True):
-                self._heed(each.claim, state, end_sent=each.end_sent)
+            with _on_its_own(queue=queue):
+                leases = [(each.claim.id.uuid, each.claim.token) for each in jobs]
+                for each, state in zip(jobs, self._store.run(ops.renew(self._store.keys, queue, leases)), strict=True):
+                    self._heed(each.claim, state, end_sent=each.end_sent)
 
     def _release_lost_claims(self) -> None:
         for lost in self.desk.lost_claims():
-            for lease in self._store.run(ops.read_leases(self._store.keys, lost.queue)):
-                if lease.token in lost.tokens:
-                    self._release(JobId(lost.queue, lease.uuid), lease.token)
+            with _on_its_own(queue=lost.queue):
+                for lease in self._store.run(ops.read_leases(self._store.keys, lost.queue)):
+                    if lease.token in lost.tokens:
+                        self._release(JobId(lost.queue, lease.uuid), lease.token)
             lost.looks -= 1
 
     def _release(self, job_id: JobId, token: str) -> None:
@@ -226,22 +228,26 @@ class Supervisor(threading.Thread):
         now = time.monotonic()
         handing_back = self._drain_deadline is not None and now >= self._drain_deadline
         for each in held:
-            job_id, token = str(each.claim.id), each.claim.token
-            if handing_back and self.desk.ask_to_stop(job_id, token, grace=CANCEL_GRACE.total_seconds()):
-                logger.info("job_asked_to_stop", job=job_id, reason="grace is over")
-            if each.free_by is not None:
-                if now >= each.free_by and not each.gone:
-                    logger.warning("child_hangs_after_its_job", job=job_id, pid=each.pid)
-                    self._kill(each.claim)
-                continue
-            running = now - each.started_at if each.started_at is not None else 0.0
-            if each.soft_limit and running >= each.soft_limit:
-                self.desk.tell_soft_limit(job_id, token)
-            if each.hard_limit and running >= each.hard_limit:
-                self.desk.end(job_id, token, self._timed_out(each))
-            elif each.stop_deadline is not None and now >= each.stop_deadline:
-                # The script turns it into a cancel where one was asked for.
-                self.desk.end(job_id, token, Ending(Outcome.RELEASED, reason="stopped"))
+            with _on_its_own(job=str(each.claim.id)):
+                self._enforce_one(each, now, handing_back=handing_back)
+
+    def _enforce_one(self, each: Held, now: float, *, handing_back: bool) -> None:
+        job_id, token = str(each.claim.id), each.claim.token
+        if handing_back and self.desk.ask_to_stop(job_id, token, grace=CANCEL_GRACE.total_seconds()):
+            logger.info("job_asked_to_stop", job=job_id, reason="grace is over")
+        if each.free_by is not None:
+            if now >= each.free_by and not each.gone:
+                logger.warning("child_hangs_after_its_job", job=job_id, pid=each.pid)
+                self._kill(each.claim)
+            return
+        running = now - each.started_at if each.started_at is not None else 0.0
+        if each.soft_limit and running >= each.soft_limit:
+            self.desk.tell_soft_limit(job_id, token)
+        if each.hard_limit and running >= each.hard_limit:
+            self.desk.end(job_id, token, self._timed_out(each))
+        elif each.stop_deadline is not None and now >= each.stop_deadline:
+            # The script turns it into a cancel where one was asked for.
+            self.desk.end(job_id, token, Ending(Outcome.RELEASED, reason="stopped"))
 
     def _timed_out(self, held: Held) -> Ending:
         policy = self.registry.types[held.claim.type].retry
@@ -251,31 +257,32 @@ class Supervisor(threading.Thread):
 
     def _end(self, held: list[Held]) -> None:
         for each in held:
-            if each.ending is None:
-                continue
-            claim, ending = each.claim, each.ending
-            if each.pid is not None and "exit_signal" not in ending.usage:
-                ending = replace(ending, usage=usage_of(each.pid))
-            finish = ops.finish(
-                self._store.keys,
-                claim.id,
-                claim.token,
-                ending,
-                attempt=claim.attempt,
-                worker=self.settings.worker_name,
-                publish=self._flower.attempt_ended(
-                    str(claim.id), claim.type, succeeded=False, facts={"exception": ending.reason}
-                ),
-            )
-            self.desk.send_end(str(claim.id), claim.token)
-            finished = self._store.run(finish)
-            logger.info(
-                "attempt_ended_by_worker", job=str(claim.id), outcome=ending.outcome.value, status=finished.status
-            )
-            if finished.first or not finished.written or each.gone:
-                self._kill(claim)
-            else:
-                self._settle(claim, end_sent=each.end_sent)
+            if each.ending is not None:
+                with _on_its_own(job=str(each.claim.id)):
+                    self._end_one(each, each.ending)
+
+    def _end_one(self, each: Held, ending: Ending) -> None:
+        claim = each.claim
+        if each.pid is not None and "exit_signal" not in ending.usage:
+            ending = replace(ending, usage=usage_of(each.pid))
+        finish = ops.finish(
+            self._store.keys,
+            claim.id,
+            claim.token,
+            ending,
+            attempt=claim.attempt,
+            worker=self.settings.worker_name,
+            publish=self._flower.attempt_ended(
+                str(claim.id), claim.type, succeeded=False, facts={"exception": ending.reason}
+            ),
+        )
+        self.desk.send_end(str(claim.id), claim.token)
+        finished = self._store.run(finish)
+        logger.info("attempt_ended_by_worker", job=str(claim.id), outcome=ending.outcome.value, status=finished.status)
+        if finished.first or not finished.written or each.gone:
+            self._kill(claim)
+        else:
+            self._settle(claim, end_sent=each.end_sent)
 
     def _kill(self, claim: Claim) -> None:
         workdir = self._bench.workdir(claim.token)
@@ -322,6 +329,17 @@ class Supervisor(threading.Thread):
     def _oom_killed(self) -> bool:
         before, self._oom_kills = self._oom_kills, _oom_kills()
         return self._oom_kills > before
+
+
+@contextmanager
+def _on_its_own(**what: str) -> Generator[None]:
+    """Log what goes wrong with one queue or job, so that the others are still seen to. Redis being away is for all."""
+    try:
+        yield
+    except StoreUnavailable:
+        raise
+    except Exception:
+        logger.exception("supervisor_turn_failed", **what)
 
 
 def _oom_kills() -> int:
