@@ -114,7 +114,7 @@ def test_an_unknown_type_is_offered_again_later_and_counted(jobs: Jobs, producer
 
 
 def test_any_task_id_will_do(jobs: Jobs, producer: Producer) -> None:
-    for task_id in ("my-task", "x", "Ümläut 1", str(uuid.uuid4())):
+    for task_id in ("my-task", "x", "Ümläut 1", "nightly_report7of8-for-all-our-films", str(uuid.uuid4())):
         job_id = producer.send("sample.add", 1, task_id=task_id)
         wait_until(lambda job_id=job_id: producer.known(job_id), what="the adoption")
         assert [each.outcome for each in jobs.ended(job_id).attempts] == ["succeeded"]

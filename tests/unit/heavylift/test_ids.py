@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heavylift.errors import InvalidJobId
-from heavylift.ids import LARGEST_BATCH, QUEUE_NAME, JobId, batch_uuid, created_ms, new_job_id, parse_job_id
+from heavylift.ids import LARGEST_BATCH, QUEUE_NAME, JobId, batch_uuid, created_ms, is_uuid7, new_job_id, parse_job_id
 
 
 def test_an_id_is_its_queue_and_a_uuid_of_version_7() -> None:
@@ -19,6 +19,13 @@ def test_an_id_is_its_queue_and_a_uuid_of_version_7() -> None:
     assert (uuid.version, uuid.variant) == (7, "specified in RFC 4122")
     assert before <= created_ms(job_id.uuid) <= time.time_ns() // 1_000_000
     assert str(job_id) == f"video.long-{uuid}"
+
+
+@pytest.mark.parametrize("text", ["", "x" * 36, "Summer-film.of-7-and-8-minutes-no-01", str(UUID(int=5))])
+def test_another_text_is_no_uuid_of_version_7(text: str) -> None:
+    assert is_uuid7(new_job_id("a").uuid)
+    assert not is_uuid7(text)
+    assert not is_uuid7(f"{new_job_id('a').uuid}\n")
 
 
 def test_later_ids_sort_later() -> None:

@@ -26,12 +26,20 @@ class JobId(NamedTuple):
         return f"{self.queue}-{self.uuid}"
 
 
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
+
+
 def new_job_id(queue: str) -> JobId:
     """Return a fresh id, whose uuid sorts by creation (RFC 9562 §5.7: 48 bits of Unix milliseconds, then random)."""
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return JobId(queue, str(UUID(int=value)))
+
+
+def is_uuid7(text: str) -> bool:
+    """Tell whether this is a UUIDv7 as `new_job_id` writes it. A stock producer's task id may be any text."""
+    return _UUID7.match(text) is not None
 
 
 LARGEST_BATCH = 1 << 14

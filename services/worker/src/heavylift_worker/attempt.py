@@ -25,7 +25,7 @@ from heavylift import operations as ops
 from heavylift.artifacts import ArtifactStore
 from heavylift.errors import HeavyliftError, SoftTimeLimitExceeded, StoreUnavailable
 from heavylift.flower import Flower
-from heavylift.ids import JobId, created_ms
+from heavylift.ids import JobId, created_ms, is_uuid7
 from heavylift.operations import Ending, Finished, Outcome
 from heavylift.store import Store
 from heavylift_worker.context import AttemptContext
@@ -43,9 +43,6 @@ MAX_OUTPUT = 1024 * 1024
 
 RETRY_PAUSE = 0.2
 """Seconds between two tries to end an attempt while Redis is away. Its lease stays this worker's that long."""
-
-_UUID_LENGTH = 36
-_UUID_VERSION = 14
 
 
 class Assignment(NamedTuple):
@@ -271,8 +268,7 @@ class Attempt:
         return self.bench.flower.attempt_ended(str(self.id), self.assignment.type, succeeded=succeeded, facts=facts)
 
     def _received_at(self) -> float:
-        own = len(self.id.uuid) == _UUID_LENGTH and self.id.uuid[_UUID_VERSION] == "7"  # else a stock producer's
-        return created_ms(self.id.uuid) / 1000 if own else self.started_at
+        return created_ms(self.id.uuid) / 1000 if is_uuid7(self.id.uuid) else self.started_at
 
     def _clean_up(self, *, published: bool) -> None:
         try:
