@@ -1,4 +1,7 @@
-"""Run the rows that are asked for, write each result as soon as it is there, then the page."""
+"""Measure Heavylift beside other task queues: `make bench`, or `make bench ROWS=submit,drain ROUNDS=5` for a part.
+
+Each row's result is written to docs/benchmarks as soon as it is there, in the end the page docs/benchmarks.md.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,9 @@ ROWS = ("submit", "batch", "drain", "dispatch", "memory", "start", "idle", "uplo
 
 def main() -> int:
     """Return the exit code: 1 when a row could not be measured. A goal that is not reached is a result."""
+    if len(sys.argv) > 1:  # all of it takes 20 minutes: not for a mistyped option
+        print(f"{__doc__}\nRows: {', '.join(ROWS)}")
+        return 0 if sys.argv[1] in {"-h", "--help"} else 2
     failed = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         options = Options.from_environment(ROWS, Path(folder))
