@@ -126,7 +126,7 @@ def cut_aof(stack: Stack, chaos: Chaos, pace: Pace) -> None:
 def hold_slots(stack: Stack, seconds: float) -> None:
     """Have some of the slots run jobs of that length, so that others are free."""
     stack.submit(Load(jobs=4, seconds=0.0, kinds=(Kind(1.0, (seconds, seconds)),)))
-    wait_until(lambda: stack.running() >= 4, timeout=20, what="the start of long jobs")
+    wait_until(lambda: stack.running() >= 4, timeout=90, what="the start of long jobs")  # behind all that waits
 
 
 @contextmanager
