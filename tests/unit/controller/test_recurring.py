@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from heavylift.ids import new_job_id
 from heavylift.model import Schedule
 from heavylift.operations import Submission, fire, list_jobs, plan, publish_types, read_agenda, unplan
 from heavylift_controller.queues import Queues
 from heavylift_controller.recurring import Recurring
-from tests.integration.controller.actors import Board
+from tests.integration.controller.actors import Board, Time
 
 HOURLY = Schedule(name="hourly", type="video.test", cron="0 * * * *", input={"n": 1})
 
@@ -23,8 +24,13 @@ def board(redis_url: str) -> Iterator[Board]:
 
 
 @pytest.fixture
-def recurring(board: Board) -> Recurring:
-    return Recurring(board.store, Queues(board.store), tick=1)
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def recurring(board: Board, time: Time) -> Recurring:
+    return Recurring(board.store, Queues(board.store), tick=1, clock=time)
 
 
 def plan_ago(board: Board, schedule: Schedule, ago: timedelta) -> datetime:
@@ -80,13 +86,36 @@ def test_a_removed_schedule_fires_no_more(board: Board, recurring: Recurring) ->
     assert jobs(board) == []
 
 
-def test_a_schedule_of_an_unknown_type_waits_for_a_worker_that_knows_it(board: Board, recurring: Recurring) -> None:
+def test_a_schedule_of_an_unknown_type_waits_for_a_worker_that_knows_it(
+    board: Board, recurring: Recurring, time: Time
+) -> None:
     plan_ago(board, HOURLY.model_copy(update={"type": "video.new"}), timedelta(seconds=1))
     recurring.turn()
     assert jobs(board) == []
     board.store.run(publish_types(board.store.keys, [board.info.model_copy(update={"type": "video.new"})]))
+    time.now = 1.0
     recurring.turn()
     assert len(jobs(board)) == 1
+
+
+def test_a_schedule_of_an_unknown_type_is_logged_once_until_it_changes(
+    board: Board, recurring: Recurring, time: Time
+) -> None:
+    def turns(count: int) -> list[str]:
+        with capture_logs() as logs:
+            for _ in range(count):
+                recurring.turn()
+                time.now += 1
+        return [entry["type"] for entry in logs if entry["event"] == "recurring_job_of_unknown_type"]
+
+    plan_ago(board, HOURLY.model_copy(update={"type": "video.new"}), timedelta(seconds=1))
+    assert turns(5) == ["video.new"]
+    plan_ago(board, HOURLY.model_copy(update={"type": "video.newer"}), timedelta(seconds=1))
+    assert turns(5) == ["video.newer"]
+    board.store.run(unplan(board.store.keys, "video", HOURLY.name))
+    assert turns(2) == []
+    plan_ago(board, HOURLY.model_copy(update={"type": "video.newer"}), timedelta(seconds=1))
+    assert turns(5) == ["video.newer"]
 
 
 def test_a_run_nobody_starts_in_time_expires(board: Board, recurring: Recurring) -> None:

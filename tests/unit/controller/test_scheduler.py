@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from heavylift.operations import Outcome
+from heavylift.operations import Outcome, publish_types
 from heavylift_controller.queues import Queues
 from heavylift_controller.scheduler import BATCH, Scheduler
-from tests.integration.controller.actors import Board
+from tests.integration.controller.actors import Board, Time
 from tests.waiting import wait_until
 
 
@@ -20,8 +20,17 @@ def board(redis_url: str) -> Iterator[Board]:
 
 
 @pytest.fixture
-def scheduler(board: Board) -> Scheduler:
-    return Scheduler(board.store, Queues(board.store), tick=1)
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def scheduler(board: Board, time: Time) -> Scheduler:
+    return Scheduler(board.store, Queues(board.store), tick=1, clock=time)
+
+
+def script_calls(board: Board) -> int:
+    return board.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
 
 
 @pytest.mark.parametrize(
@@ -57,3 +66,33 @@ def test_a_retry_without_delay_is_released_by_the_next_turn(board: Board, schedu
     assert board.status(job) == "scheduled"
     scheduler.turn()
     assert board.history(job) == ["queued", "running", "retrying", "queued"]
+
+
+def test_a_busy_schedule_makes_no_other_queue_looked_at_more_often(
+    board: Board, scheduler: Scheduler, time: Time
+) -> None:
+    others = [board.info.model_copy(update={"type": f"type{n}", "queue": f"queue{n}"}) for n in range(20)]
+    board.store.run(publish_types(board.store.keys, others))
+    scheduler.turn()
+    board.submit(run_at=datetime.now(UTC) + timedelta(seconds=0.9))
+    time.now = 1.0
+    looked = script_calls(board)
+    assert scheduler.turn() <= 0.9
+    assert script_calls(board) - looked == 21
+    time.now = 1.95
+    assert scheduler.turn() == pytest.approx(0.05)
+    assert script_calls(board) - looked == 22
+    time.now = 2.0
+    scheduler.turn()
+    assert script_calls(board) - looked == 42
+
+
+def test_a_queue_that_failed_is_looked_at_again_in_the_next_turn(
+    board: Board, scheduler: Scheduler, time: Time
+) -> None:
+    due = board.store.keys.due("video")
+    board.redis.set(due, "not a sorted set")
+    with pytest.raises(ExceptionGroup, match="queues failed"):
+        scheduler.turn()
+    board.redis.delete(due)
+    assert scheduler.turn() == 1

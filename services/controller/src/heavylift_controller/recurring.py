@@ -9,6 +9,8 @@ after it, with the run that is due, unless one of its name is there already: so 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 
 import orjson
@@ -20,38 +22,47 @@ from heavylift.operations import Planned, Submission, fire, plan, read_agenda, r
 from heavylift.store import Store
 from heavylift_controller import metrics
 from heavylift_controller.queues import Queues
+from heavylift_controller.visits import Visits
 
 log = structlog.get_logger()
 
 
 class Recurring:
-    """Looks at the schedules of every queue each `tick` seconds."""
+    """Looks at the schedules of each queue when its next is due, and every `tick` seconds at the latest."""
 
-    def __init__(self, store: Store, queues: Queues, *, tick: float) -> None:
+    def __init__(
+        self, store: Store, queues: Queues, *, tick: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
-        self._queues = queues
         self._tick = tick
+        self._visits = Visits(queues, interval=tick, clock=clock)
+        self._unknown: dict[str, set[tuple[str, str]]] = {}
 
     def turn(self) -> float:
         """Submit what is due; returns the seconds to the next turn."""
-        return min(self._queues.each(self._look), default=self._tick)
+        return self._visits.turn(self._look)
 
     def _look(self, queue: str) -> float:
         now, planned = self._store.run(read_agenda(self._store.keys, queue))
         due = [each for each in planned if each.next_at <= now]
         types = self._store.run(read_types(self._store.keys)) if due else {}
+        self._note_unknown(queue, {(s.name, s.type) for s, _ in due if s.type not in types})
         for each in due:
-            self._fire(queue, each, types.get(each.schedule.type), now)
+            if info := types.get(each.schedule.type):
+                self._fire(queue, each, info, now)
         waits = [(each.next_at - now).total_seconds() for each in planned if each.next_at > now]
-        return min([self._tick, *waits])
+        return min(waits, default=self._tick)
 
-    def _fire(self, queue: str, planned: Planned, info: JobTypeInfo | None, now: datetime) -> None:
+    def _note_unknown(self, queue: str, unknown: set[tuple[str, str]]) -> None:
+        """Log what nobody could run, once: it waits where it is for a worker that publishes the type."""
+        for name, type_ in sorted(unknown - self._unknown.get(queue, set())):
+            log.error("recurring_job_of_unknown_type", schedule=name, type=type_)
+        self._unknown[queue] = unknown
+
+    def _fire(self, queue: str, planned: Planned, info: JobTypeInfo, now: datetime) -> None:
         schedule = planned.schedule
-        if info is not None and info.queue != queue:
+        if info.queue != queue:
             self._move(queue, planned, info.queue)
-            return
-        if info is None:  # nobody could run it: the schedule waits where it is for a worker that publishes the type
-            log.error("recurring_job_of_unknown_type", schedule=schedule.name, type=schedule.type)
             return
         submission = Submission(
             new_job_id(queue),
