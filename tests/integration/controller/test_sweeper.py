@@ -10,8 +10,8 @@ from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId
 from heavylift.operations import Outcome, replay
 from heavylift_controller.queues import Queues
-from heavylift_controller.sweeper import Sweeper
-from tests.integration.controller.actors import Board
+from heavylift_controller.sweeper import BATCH, FAILING_SECONDS, Sweeper
+from tests.integration.controller.actors import Board, Time
 from tests.integration.controller.conftest import StartController
 from tests.waiting import wait_until
 
@@ -53,9 +53,9 @@ def finished(board: Board, outcome: Outcome, retention: timedelta) -> JobId:
     return job_id
 
 
-def sweeper(board: Board, folder: Path) -> Sweeper:
+def sweeper(board: Board, folder: Path, time: Time | None = None) -> Sweeper:
     storage = ArtifactStore.from_url(f"file://{folder}/artifacts")
-    return Sweeper(board.store, Queues(board.store), storage, interval=60)
+    return Sweeper(board.store, Queues(board.store), storage, interval=60, clock=time or Time())
 
 
 def redis_seconds(board: Board) -> float:
@@ -83,12 +83,18 @@ def test_a_sweep_cut_off_between_files_and_record_is_done_again(board: Board, tm
     assert board.status(job) is None
 
 
+def block(folder: Path, job_id: JobId) -> Path:
+    """Keep a job's files from being removed; returns what is in the way."""
+    blocker = folder / "artifacts" / job_key(str(job_id))
+    blocker.parent.mkdir(parents=True, exist_ok=True)
+    blocker.write_bytes(b"a file where the job's folder belongs")
+    return blocker
+
+
 def test_a_job_whose_files_cannot_be_removed_is_kept_and_holds_up_no_other(board: Board, tmp_path: Path) -> None:
     stuck, other = [finished(board, Outcome.SUCCEEDED, SOON) for _ in range(2)]
     await_end_of(board, SOON)
-    blocker = tmp_path / "artifacts" / job_key(str(stuck))
-    blocker.parent.mkdir(parents=True)
-    blocker.write_bytes(b"a file where the job's folder belongs")
+    blocker = block(tmp_path, stuck)
     with pytest.raises(ExceptionGroup):
         sweeper(board, tmp_path).turn()
     assert board.status(stuck) == "succeeded"
@@ -97,6 +103,63 @@ def test_a_job_whose_files_cannot_be_removed_is_kept_and_holds_up_no_other(board
     blocker.unlink()
     assert sweeper(board, tmp_path).turn() == 60
     assert board.status(stuck) is None
+
+
+def test_jobs_that_cannot_be_removed_fill_no_batch_twice_before_the_others_had_their_turn(
+    board: Board, tmp_path: Path
+) -> None:
+    stuck = [finished(board, Outcome.SUCCEEDED, SOON) for _ in range(BATCH)]
+    await_end_of(board, SOON)
+    other = finished(board, Outcome.SUCCEEDED, SOON)
+    await_end_of(board, SOON)
+    blockers = [block(tmp_path, job_id) for job_id in stuck]
+    time = Time()
+    sweep = sweeper(board, tmp_path, time)
+    with pytest.raises(ExceptionGroup):
+        sweep.turn()
+    assert board.status(other) == "succeeded"
+    time.now += 60
+    with pytest.raises(ExceptionGroup):
+        sweep.turn()
+    assert board.status(other) is None
+
+    for blocker in blockers:
+        blocker.unlink()
+    time.now += 60
+    assert sweep.turn() == 0
+    assert sweep.turn() == 60
+    assert {board.status(job_id) for job_id in stuck} == {None}
+
+
+def test_jobs_behind_one_whose_files_storage_is_slow_to_refuse_are_swept(board: Board, tmp_path: Path) -> None:
+    stuck, other = [finished(board, Outcome.SUCCEEDED, SOON) for _ in range(2)]
+    await_end_of(board, SOON)
+    block(tmp_path, stuck)
+    time = Time()
+    time.step = 2 * FAILING_SECONDS
+    sweep = sweeper(board, tmp_path, time)
+    for _ in range(2):
+        with pytest.raises(ExceptionGroup):
+            sweep.turn()
+        time.now += 60
+    assert (board.status(stuck), board.status(other)) == ("succeeded", None)
+
+
+def test_a_queue_that_cannot_be_swept_delays_no_other(board: Board, tmp_path: Path) -> None:
+    [stuck, *rest] = [finished(board, Outcome.SUCCEEDED, SOON) for _ in range(2 * BATCH)]
+    audio = Board(board.url, "audio")
+    failing = finished(audio, Outcome.SUCCEEDED, SOON)
+    await_end_of(board, SOON)
+    block(tmp_path, stuck)
+    block(tmp_path, failing)
+    sweep = sweeper(board, tmp_path)
+    assert [sweep.turn(), sweep.turn()] == [0, 0]
+    with pytest.raises(ExceptionGroup) as raised:
+        sweep.turn()
+    assert {board.status(job_id) for job_id in rest} == {None}
+    assert len(raised.value.exceptions) == 2
+    assert (board.status(stuck), audio.status(failing)) == ("succeeded", "succeeded")
+    audio.store.close()
 
 
 def test_a_job_replayed_in_time_is_not_swept(board: Board, tmp_path: Path) -> None:

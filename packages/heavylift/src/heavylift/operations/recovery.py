@@ -69,9 +69,9 @@ def release_due(keys: Keys, queue: str, *, limit: int = 500) -> Call[Released]:
     return Call.of(script("release_due"), keys.script_keys(queue), [limit], parse)
 
 
-def read_kept_until(keys: Keys, queue: str, now: datetime, *, limit: int = 500) -> Call[list[str]]:
-    """Return uuids of finished jobs whose retention ended before `now`."""
-    command = ("ZRANGEBYSCORE", f"{keys.base(queue)}kept", "-inf", to_ms(now), "LIMIT", 0, limit)
+def read_kept_until(keys: Keys, queue: str, now: datetime, *, limit: int = 500, offset: int = 0) -> Call[list[str]]:
+    """Return uuids of finished jobs whose retention ended before `now`, the first to end first, from `offset` on."""
+    command = ("ZRANGEBYSCORE", f"{keys.base(queue)}kept", "-inf", to_ms(now), "LIMIT", offset, limit)
     return Call([command], lambda replies: [to_text(uuid) for uuid in to_list(replies[0])])
 
 
