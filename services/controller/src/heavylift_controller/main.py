@@ -54,7 +54,7 @@ def main() -> int:
         check_redis(settings)
         run(settings)
     except ConfigurationError as error:
-        print(f"heavylift_controller: {error}", file=sys.stderr)  # noqa: T201
+        print(f"heavylift-controller: {error}", file=sys.stderr)  # noqa: T201
         return USAGE_ERROR
     return 0
 
