@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, signature
 
 from heavylift.constants import IDLE_LOOK_INTERVAL
 from heavylift.ids import JobId
@@ -85,6 +85,8 @@ def test_what_came_too_late_is_not_run(jobs: Jobs, producer: Producer) -> None:
     ("args", "options", "words"),
     [
         ((1,), {"serializer": "pickle"}, "set task_serializer='json'"),
+        ((1,), {"link": signature("sample.add", (2,))}, "carries a Celery link"),
+        ((1,), {"chain": [signature("sample.add", (2,))]}, "carries a Celery chain"),
         ((1, 2, 3), {}, "3 positional arguments for the 2 fields"),
         (("one",), {}, "a: Input should be a valid integer"),
         ((), {"kwargs": {}}, "a: Field required"),
@@ -113,8 +115,8 @@ def test_an_unknown_type_is_offered_again_later_and_counted(jobs: Jobs, producer
     assert "check its --jobs and image" in job.error.message
 
 
-def test_any_task_id_will_do(jobs: Jobs, producer: Producer) -> None:
-    for task_id in ("my-task", "x", "Ümläut 1", "nightly_report7of8-for-all-our-films", str(uuid.uuid4())):
+def test_any_plain_task_id_will_do(jobs: Jobs, producer: Producer) -> None:
+    for task_id in ("my-task", "x", "nightly_report7of8-for-all-our-films", str(uuid.uuid4())):
         job_id = producer.send("sample.add", 1, task_id=task_id)
         wait_until(lambda job_id=job_id: producer.known(job_id), what="the adoption")
         assert [each.outcome for each in jobs.ended(job_id).attempts] == ["succeeded"]
@@ -158,7 +160,18 @@ def test_a_malformed_message_fails_its_job_and_nothing_else(jobs: Jobs, bad: dic
     assert jobs.run("add", a=1).status == "succeeded"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", "not json", '{"headers": {}}', '{"headers": {"id": 5}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        "not json",
+        '{"headers": {}}',
+        '{"headers": {"id": 5}}',
+        '{"headers": {"id": "Ümläut 1", "task": "sample.add"}}',
+    ],
+)
 def test_what_is_no_message_is_put_aside(jobs: Jobs, text: str) -> None:
     unreadable = jobs.store.keys.base("sample") + "unreadable"
     before = jobs.redis.llen(unreadable)

@@ -89,6 +89,16 @@ def test_what_cannot_be_adopted_says_why(change: dict[str, Any], words: str) -> 
         adopted_input({**_message(["a"]), **change}, Film)
 
 
+@pytest.mark.parametrize(
+    ("embedded", "word"),
+    [("callbacks", "link"), ("errbacks", "link_error"), ("chain", "chain"), ("chord", "chord")],
+)
+def test_what_other_tasks_are_to_follow_is_refused(embedded: str, word: str) -> None:
+    message = {**_message([]), "body": json.dumps([["a.mp4"], {}, {embedded: [{"task": "next"}]}]), "properties": {}}
+    with pytest.raises(NotAdoptableError, match=f"a Celery {word}, .* submit what follows"):
+        adopted_input(message, Film)
+
+
 def test_too_many_arguments_are_refused() -> None:
     with pytest.raises(NotAdoptableError, match="3 positional arguments for the 2 fields"):
         adopted_input(_message([1, 2, 3]), Film)

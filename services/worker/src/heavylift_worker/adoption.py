@@ -13,6 +13,9 @@ from heavylift.errors import HeavyliftError
 from heavylift.model import JobError
 from heavylift.operations import Ending, Outcome
 
+_FOLLOWED = {"callbacks": "link", "errbacks": "link_error", "chain": "chain", "chord": "chord"}
+"""What a message embeds that Celery's own worker would send on, and how producers call it."""
+
 
 class NotAdoptableError(HeavyliftError):
     """A stock producer's message that no input can be made of; its sentence says what to send instead."""
@@ -26,9 +29,10 @@ def adopted_input(message: dict[str, Any], model: type[BaseModel]) -> bytes | En
     Raises
     ------
     NotAdoptableError
-        The message is pickled, or its arguments fit no field.
+        The message is pickled, its arguments fit no field, or other tasks are to follow it.
 
     """
+    args, kwargs = _arguments(message)
     headers = message["headers"]
     now = datetime.now(UTC)
     expires, eta = _moment(headers.get("expires")), _moment(headers.get("eta"))
@@ -38,7 +42,6 @@ def adopted_input(message: dict[str, Any], model: type[BaseModel]) -> bytes | En
     if eta and eta > now:
         # Rounded up: by the millisecond Redis counts in, it must not come back too early.
         return Ending(Outcome.RELEASED, reason="eta", delay=eta - now + timedelta(milliseconds=1))
-    args, kwargs = _arguments(message)
     if len(args) == 1 and isinstance(args[0], dict) and not kwargs:
         return orjson.dumps(args[0])
     fields = list(model.model_fields)
@@ -56,10 +59,16 @@ def _arguments(message: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     try:
         if message.get("properties", {}).get("body_encoding") == "base64":
             body = base64.b64decode(body)
-        args, kwargs, *_ = orjson.loads(body)
-        return list(args), dict(kwargs)
+        args, kwargs, *rest = orjson.loads(body)
+        args, kwargs, embedded = list(args), dict(kwargs), dict(rest[0] or {}) if rest else {}
     except (TypeError, ValueError) as error:
         raise NotAdoptableError("Its body is not Celery's protocol 2 ([args, kwargs, embed]).") from error
+    if followed := [word for name, word in _FOLLOWED.items() if embedded.get(name)]:
+        raise NotAdoptableError(
+            f"It carries a Celery {' and '.join(followed)}, and what is in it would never run: "
+            "send the task alone, and submit what follows when its job has ended."
+        )
+    return args, kwargs
 
 
 def _moment(text: str | None) -> datetime | None:
