@@ -135,3 +135,11 @@ def test_a_queue_whose_keys_are_broken_harms_no_other(office: Office, tmp_path: 
     wait_until(_killed(child), what="the end of the other queue's job")
     assert office.jobs.status(lost.id) == "queued"
     assert office.jobs.status(broken.id) == "running"
+
+
+def test_a_process_that_began_ends_the_row_of_those_that_did_not(office: Office) -> None:
+    endings = [office.supervisor.stillbirth() for _ in range(10)]
+    office.supervisor.began()
+
+    assert [each.outcome for each in endings] == [Outcome.RELEASED] * 9 + [Outcome.LOST]
+    assert office.supervisor.stillbirth() == endings[0]

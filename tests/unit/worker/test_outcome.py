@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from heavylift import JobCancelled, JobContext, JobFailed, JobRetry, JobType, RetryPolicy, SoftTimeLimitExceeded, job
 from heavylift.errors import ArtifactNotFound, InvalidArtifactName, LeaseLost
 from heavylift.operations import Outcome
-from heavylift_worker.outcome import MAX_DETAIL, MAX_MESSAGE, backoff, ending_of, invalid_input
+from heavylift_worker.outcome import MAX_DETAIL, MAX_MESSAGE, backoff, ending_of, invalid_input, stillborn
 
 
 class Sizes(BaseModel):
@@ -114,6 +114,25 @@ def test_an_invalid_input_says_where() -> None:
     assert ending.outcome is Outcome.FAILED
     assert ending.error
     assert "sizes/1: Input should be a valid integer" in ending.error.message
+
+
+@pytest.mark.parametrize(
+    ("times", "outcome", "seconds"),
+    [
+        (1, Outcome.RELEASED, 1),
+        (2, Outcome.RELEASED, 2),
+        (5, Outcome.RELEASED, 16),
+        (6, Outcome.RELEASED, 30),
+        (9, Outcome.RELEASED, 30),
+        (10, Outcome.LOST, 0),
+        (500, Outcome.LOST, 0),
+    ],
+)
+def test_a_process_that_dies_before_it_begins_is_uncounted_nine_times(
+    times: int, outcome: Outcome, seconds: float
+) -> None:
+    ending = stillborn(times)
+    assert (ending.outcome, ending.delay.total_seconds()) == (outcome, seconds)
 
 
 @pytest.mark.parametrize(("attempt", "bound"), [(1, 2), (2, 4), (3, 8), (5, 30), (500, 30)])

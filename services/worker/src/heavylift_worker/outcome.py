@@ -19,6 +19,11 @@ MAX_DETAIL = 20_000
 
 MAX_MESSAGE = 2_000
 
+STILLBORN_DELAY = timedelta(seconds=1)
+STILLBORN_DELAY_MAX = timedelta(seconds=30)
+STILLBORN_UNCOUNTED = 10
+"""From so many in a row on it counts: half a minute of doubling delays outlasts a machine short of memory."""
+
 CERTAIN = (ArtifactNotFound, InvalidArtifactName)
 """What another attempt would only find again."""
 
@@ -66,6 +71,18 @@ def unwritable(error: Exception) -> Ending:
     """Return how an attempt ends whose own ending the store does not take. It is final: it would be so again."""
     message = f"The attempt's end could not be written: {type(error).__name__}: {_short(error)}"[:MAX_MESSAGE]
     return Ending(Outcome.FAILED, error=JobError(type="unwritable_end", message=message), reason="unwritable end")
+
+
+def stillborn(times: int) -> Ending:
+    """Return how an attempt ends whose process died before it began, for the `times`-th time in a row.
+
+    The job is not to blame, so none is counted; but where it never ends, the job's attempts must.
+    """
+    delay = min(STILLBORN_DELAY * 2 ** min(times - 1, 30), STILLBORN_DELAY_MAX)
+    if times < STILLBORN_UNCOUNTED:
+        return Ending(Outcome.RELEASED, reason="its process died before it began", delay=delay)
+    error = JobError(type="lost", message=f"Its worker's processes die before they begin: {times} in a row.")
+    return Ending(Outcome.LOST, error=error, reason="its process died before it began")
 
 
 def backoff(policy: RetryPolicy, attempt: int) -> timedelta:

@@ -63,6 +63,7 @@ class JobRequest:
     def on_accepted(self, pid: int, _time_accepted: float) -> None:
         """Note the child that runs it. A job that was cancelled or lost meanwhile is not to be run."""
         self.pid = pid
+        self.supervisor.began()
         if not self.desk.started(self.id, self.claim.token, pid):
             kill_group(pid)
 
@@ -77,7 +78,7 @@ class JobRequest:
             kill_group(self.pid)  # what it started
         sentence = str(info.exception)
         if self.pid is None:
-            ending = Ending(Outcome.RELEASED, reason="its process died before it began")
+            ending = self.supervisor.stillbirth()
         else:
             ending = self.supervisor.loss(
                 sentence, signal=_number(_SIGNAL, sentence), code=_number(_EXIT_CODE, sentence)

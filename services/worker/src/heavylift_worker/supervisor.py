@@ -38,7 +38,7 @@ from heavylift.operations import Claim, Ending, LeaseState, Outcome
 from heavylift.store import Store
 from heavylift_worker.attempt import Bench
 from heavylift_worker.desk import Desk, Held
-from heavylift_worker.outcome import backoff
+from heavylift_worker.outcome import backoff, stillborn
 from heavylift_worker.usage import usage_of
 
 logger = structlog.get_logger()
@@ -78,6 +78,7 @@ class Supervisor(threading.Thread):
         self._said_hello: float | None = None
         self._away_since: float | None = None
         self._oom_kills = _oom_kills()
+        self._stillborn = 0
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._closing = False
@@ -108,6 +109,15 @@ class Supervisor(threading.Thread):
         self.processed += 1
         if self.desk.draining:
             self.wake()
+
+    def began(self) -> None:
+        """Note that a child has begun a job."""
+        self._stillborn = 0
+
+    def stillbirth(self) -> Ending:
+        """Return the ending of an attempt whose process died before it began."""
+        self._stillborn += 1
+        return stillborn(self._stillborn)
 
     def loss(self, sentence: str, *, signal: int | None, code: int | None) -> Ending:
         """Return the ending of an attempt whose process died."""
