@@ -164,7 +164,7 @@ def judge_missing(records: Mapping[str, Record], accepted: Sequence[Accepted], c
     for each in accepted:
         if each.job not in records:
             report.missing += 1
-            report.excused += any(begin <= each.at <= end for begin, end in chaos.cut)
+            report.excused += chaos.was_cut(each.at)
 
 
 def judge_losses(records: Iterable[Record], chaos: Chaos, report: Report) -> None:

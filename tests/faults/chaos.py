@@ -73,6 +73,10 @@ class Chaos:
         # A worker's child that was killed is the newest; of faults that hit somebody, the first may have been this one.
         return self.since(max(own) if own else min(anyones), lost)
 
+    def was_cut(self, at: float) -> bool:
+        """Tell whether what was written then may have been cut off the AOF."""
+        return any(begin <= at <= end for begin, end in self.cut)
+
     def since(self, hit: float, until: float) -> float:
         """Return the time from which recovery counts: the fault's, or the end of an outage of Redis after it."""
         return max([hit, *(end for _, end in self.outages if hit <= end <= until)])

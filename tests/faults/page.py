@@ -47,6 +47,11 @@ Run on {os.cpu_count()} cores shared with other work, {platform.system()}, Pytho
 """
 
 
+IN_SHORT = """\
+*Not ended*: still waiting or in flight 90 seconds after the last fault, or without a result, though they had run.
+"""
+
+
 def write() -> None:
     """Write the page from the saved reports."""
     reports = load(RESULTS)
@@ -59,8 +64,9 @@ def write() -> None:
 
 def summary(reports: Sequence[Report]) -> str:
     """Return one line a scenario: what was lost and what ended twice, on both sides."""
-    head = "| | jobs lost | ended twice | worst to running again | Celery: jobs lost or stuck | ended twice | worst |"
-    lines = ["## In short\n", head, "|---" * 7 + "|"]
+    columns = ("jobs lost", "not ended", "ended twice", "running again after")
+    head = "| | " + " | ".join([*columns, *(f"Celery: {column}" for column in columns)]) + " |"
+    lines = ["## In short\n", IN_SHORT, head, "|---" * (1 + 2 * len(columns)) + "|"]
     for scenario in SCENARIOS:
         ours, stock = (
             [each for each in reports if each.scenario == scenario.name and each.title == title]
@@ -74,10 +80,11 @@ def summary(reports: Sequence[Report]) -> str:
 def figures(reports: Sequence[Report]) -> str:
     """Return what matters most of a report as cells."""
     if not reports:
-        return "- | - | -"
+        return "- | - | - | -"
     report = reports[0]
     worst = "-" if report.worst is None else f"{report.worst:.1f} s"
-    return f"{report.accepted - report.ended - report.excused} | {report.finished_twice} | {worst}"
+    lost = report.missing - report.excused
+    return f"{lost} | {report.accepted - report.ended - report.missing} | {report.finished_twice} | {worst}"
 
 
 def section(scenario: Scenario, reports: Sequence[Report]) -> str:

@@ -11,6 +11,7 @@ import redis
 from tests.faults import journal
 from tests.faults.audit import judge_runs
 from tests.faults.journal import Run
+from tests.faults.load import Accepted
 from tests.faults.processes import Member
 from tests.faults.report import Report
 from tests.faults.stack import Stack
@@ -57,7 +58,10 @@ class StockStack(Stack):
         with self.redis.client() as client:
             stored = stored_results(client, [each.job for each in accepted])
             report.left = left(client)
-        count(stored, runs, report, len(accepted))
+        count(stored, runs, accepted, report)
+        for each in accepted:
+            report.excused += unseen(each.job, stored, runs) and chaos.was_cut(each.at)
+        report.excused = min(report.excused, report.missing)
         judge_runs(runs, chaos, report)
         report.faults = chaos.counts()
         report.judge()
@@ -80,10 +84,16 @@ def stored_results(client: redis.Redis, jobs: Sequence[str]) -> set[str]:
     return {job for job, exists in zip(jobs, pipeline.execute(), strict=True) if exists}
 
 
-def count(stored: set[str], runs: Mapping[str, Sequence[Run]], report: Report, accepted: int) -> None:
+def unseen(job: str, stored: set[str], runs: Mapping[str, Sequence[Run]]) -> bool:
+    """Tell whether there is neither a result of the job nor a run that came to its end."""
+    return job not in stored and not any(run.ended for run in runs.get(job, ()))
+
+
+def count(stored: set[str], runs: Mapping[str, Sequence[Run]], accepted: Sequence[Accepted], report: Report) -> None:
     """Count what results and journal say. Attempts and losses are kept nowhere."""
-    report.accepted = accepted
+    lost = sum(unseen(each.job, stored, runs) for each in accepted)
+    report.accepted = len(accepted)
     report.ended = len(stored)
-    report.missing = max(0, accepted - len(stored) - report.left)
+    report.missing = max(0, lost - report.left)
     report.finished_twice = sum(sum(run.ended for run in runs.get(job, ())) > 1 for job in stored)
     report.miscounted = report.losses = None
