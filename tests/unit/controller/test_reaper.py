@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from heavylift.errors import StoreUnavailable
 from heavylift.operations import publish_types
 from heavylift.settings import Settings
 from heavylift.store import Store
@@ -53,6 +54,23 @@ def test_a_restart_too_quick_to_be_seen_as_an_error_still_gives_a_fresh_period(
     board.claim()
     take_turns(reaper, time, 15)
     board.redis.client_kill_filter(_type="normal", skipme=True)  # as a restart does; the client reconnects in silence
+    take_turns(reaper, time, 15)
+    assert board.status(job) == "running"
+    take_turns(reaper, time, 1)
+    assert board.status(job) == "queued"
+
+
+def test_an_error_on_a_connection_that_stays_gives_a_fresh_period(board: Board, reaper: Reaper, time: Time) -> None:
+    [job] = board.submit()
+    board.claim()
+    take_turns(reaper, time, 14)
+    board.redis.acl_setuser("default", enabled=True, commands=["-hgetall"])
+    try:
+        with pytest.raises(StoreUnavailable):
+            reaper.turn()
+    finally:
+        board.redis.acl_setuser("default", enabled=True, commands=["+hgetall"])
+    time.now += 1
     take_turns(reaper, time, 15)
     assert board.status(job) == "running"
     take_turns(reaper, time, 1)
