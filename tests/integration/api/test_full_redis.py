@@ -22,7 +22,8 @@ FULL = "urn:heavylift:problem:store-full"
 @pytest.fixture
 def worker(redis_server: RedisServer) -> Iterator[Worker]:
     worker = Worker(redis_server.url)
-    worker.store.redis.set("ballast", bytes(20_000_000))  # beside it the connections' buffers weigh nothing
+    # Beside it connections' buffers weigh nothing. Sent as one byte, so that it takes no buffers of its own.
+    worker.store.redis.setrange("ballast", 20_000_000, b"x")
     yield worker
     worker.store.close()
 

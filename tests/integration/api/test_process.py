@@ -110,6 +110,8 @@ def _serve_as_old(listener: socket.socket, port: int) -> None:
         ({"API_KEYS_FILE": "/nope"}, "HEAVYLIFT_API_KEYS_FILE"),
         ({"ARTIFACTS_URL": "ftp://x"}, "HEAVYLIFT_ARTIFACTS_URL"),
         ({"REDIS_URL": "nope"}, "HEAVYLIFT_REDIS_URL"),
+        ({"QUEUE_BOUNDS": "video=1,images"}, "HEAVYLIFT_QUEUE_BOUNDS: 'images' is not queue=number"),
+        ({"REDIS_FULL_AT": "90"}, "HEAVYLIFT_REDIS_FULL_AT"),
     ],
 )
 def test_bad_settings_are_one_sentence(

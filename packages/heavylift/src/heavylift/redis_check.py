@@ -47,11 +47,16 @@ def check_redis(settings: Settings) -> None:
     check_server(info)
 
 
+def is_new_enough(version: str) -> bool:
+    """Tell whether a Redis (or Valkey) of this version can run the scripts."""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    return match is not None and (int(match[1]), int(match[2])) >= OLDEST_REDIS
+
+
 def check_server(info: Mapping[str, object]) -> None:
     """Judge what INFO says. Raises ConfigurationError; warns of what loses jobs."""
     version = str(info.get("redis_version", ""))
-    match = re.match(r"(\d+)\.(\d+)", version)
-    if match is None or (int(match[1]), int(match[2])) < OLDEST_REDIS:
+    if not is_new_enough(version):
         raise ConfigurationError(
             f"Redis is version {version or 'unknown'}, too old: install Redis 6.2 or newer (or Valkey), "
             "or point HEAVYLIFT_REDIS_URL to one."

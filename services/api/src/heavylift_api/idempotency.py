@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 import orjson
 from pydantic import JsonValue
 
+from heavylift.constants import IDEMPOTENCY_HEADER
 from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId, new_job_id, parse_job_id
 from heavylift.model import JobTypeInfo
@@ -32,8 +33,6 @@ KEPT = timedelta(hours=24)
 
 UPLOAD_LEASE = 60
 """Seconds after which a crashed upload does not keep its repetition away any more; a living one renews."""
-
-HEADER = "Idempotency-Key"
 
 _KEY = re.compile(r'"(?P<quoted>[^"\\\x00-\x1f\x7f-\xff]{1,255})"\Z|(?P<bare>[\x21\x23-\x7e]{1,255})\Z')
 
@@ -59,7 +58,7 @@ class RequestKey(NamedTuple):
         match = _KEY.match(header.strip())
         if match is None:
             detail = "Give 1 to 255 visible ASCII characters, best a UUID, in quotes or bare."
-            raise InvalidRequest(errors=[FieldError(parameter=HEADER, detail=detail)])
+            raise InvalidRequest(errors=[FieldError(parameter=IDEMPOTENCY_HEADER, detail=detail)])
         return cls(caller, match["quoted"] or match["bare"])
 
 

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 
 import structlog
-from redis import exceptions
 
 from heavylift.errors import StoreFull, StoreUnavailable
 from heavylift.store import Call, Reply
@@ -55,8 +54,8 @@ class Memory:
                 self._note(share >= self._full_at)
             except StoreUnavailable:
                 pass  # who submits hears of it by itself
-            except exceptions.RedisError as error:
-                log.warning("redis_memory_unknown", reason=str(error))
+            except Exception:
+                log.warning("redis_memory_unknown", exc_info=True)
             await asyncio.sleep(INTERVAL)
 
     def _note(self, full: bool) -> None:

