@@ -108,6 +108,41 @@ def test_the_worker_waits_for_a_redis_that_is_not_there_yet(
     wait_until(lambda: own_jobs.redis.hexists("hl:types", "sample.add"), what="its job types")
 
 
+def test_the_worker_pauses_longer_and_longer_while_redis_refuses_claims(
+    own_jobs: Jobs, start_worker: StartWorker
+) -> None:
+    job_id = own_jobs.submit("add", a=1)
+    own_jobs.redis.config_set("min-replicas-to-write", 1)
+    worker = start_worker()
+    wait_until(lambda: worker.events("worker_ready"), what="its first try")
+    began = time.monotonic()
+    wait_until(lambda: len(worker.events("worker_ready")) == 5, 15, what="its fifth try")
+
+    assert time.monotonic() - began > 2.5
+    assert "Frequent restarts" not in worker.log.read_text()
+    own_jobs.redis.config_set("min-replicas-to-write", 0)
+    assert own_jobs.ended(job_id).status == "succeeded"
+
+
+def test_a_queue_whose_keys_are_broken_starves_no_other(own_jobs: Jobs, start_worker: StartWorker) -> None:
+    own_jobs.submit("hold_b", folder="/none")
+    own_jobs.redis.set(own_jobs.store.keys.leases("sample_b"), "no hash")
+    worker = start_worker(HEAVYLIFT_QUEUES="sample_b,sample")
+    for _ in range(3):
+        own_jobs.run("add", a=1)
+
+    assert [each["queue"] for each in worker.events("queue_cannot_be_claimed_from")] == ["sample_b"]
+    assert len(worker.events("worker_ready")) == 1
+    assert worker.process.poll() is None
+
+
+def test_a_wake_list_that_is_none_costs_a_pause(own_jobs: Jobs, start_worker: StartWorker) -> None:
+    own_jobs.redis.set(own_jobs.store.keys.wake("sample_b"), "no list")
+    worker = start_worker(HEAVYLIFT_QUEUES="sample,sample_b")
+    for _ in range(3):
+        _assert_back_at_work(own_jobs, worker)
+
+
 def test_a_new_empty_redis_learns_the_job_types(
     own_jobs: Jobs, redis_server: RedisServer, start_worker: StartWorker
 ) -> None:

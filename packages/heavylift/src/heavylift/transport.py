@@ -132,6 +132,7 @@ class Channel(stock.Channel):
     def __init__(self, *args: object, **kwargs: object) -> None:
         self._asked: _Asked | None = None
         self._look = 0  # the queue asked next; past the last one: wait
+        self._passed_over: set[str] = set()  # queues whose last claim was an error
         try:
             super().__init__(*args, **kwargs)
         except exceptions.ResponseError as error:  # Redis answers, but not to this PING: MISCONF, MASTERDOWN, NOPERM
@@ -179,6 +180,7 @@ class Channel(stock.Channel):
             reply = self.client.parse_response(self.client.connection, "EVALSHA" if asked else "BLPOP", **options)
             self._asked = None
             if asked:
+                self._passed_over.discard(asked.queue)
                 self._take(asked, reply)
         except self.connection_errors:
             self._lose_claim()
@@ -188,8 +190,10 @@ class Channel(stock.Channel):
             self._load_script(asked)
             return True
         except exceptions.ResponseError as error:
-            if not means_later(error):
-                raise
+            if asked and not means_later(error):
+                self._pass_over(asked, error)
+                return True
+            # Also where a wake list cannot be waited on: looking again after the pause does without.
             # Reconnecting pauses, and finds the new master if this one is a replica now.
             self.client.connection.disconnect()
             raise exceptions.ConnectionError(sentence(error)) from error
@@ -202,6 +206,14 @@ class Channel(stock.Channel):
         elif self.desk.room():
             self._brpop_start()
         return True
+
+    def _pass_over(self, asked: _Asked, error: exceptions.ResponseError) -> None:
+        """Go on with the next queue: one whose keys are of a foreign type must not starve the others."""
+        if asked.queue not in self._passed_over:
+            self._passed_over.add(asked.queue)
+            logger.error("queue_cannot_be_claimed_from", queue=asked.queue, error=sentence(error))
+            self._lose_claim()  # what the script had done before the error stays done
+        self._look += 1
 
     def _lose_claim(self) -> None:
         asked, self._asked = self._asked, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import structlog
@@ -30,6 +31,8 @@ class JobConsumer(Consumer):
     controller: Any
     """The worker's Controller; Celery sets it, as it does the pool."""
     pool: Any
+    _connected_at: float | None = None
+    _pause = 0.0
 
     @property
     def supervisor(self) -> Supervisor:
@@ -58,6 +61,7 @@ class JobConsumer(Consumer):
 
     def ensure_connected(self, conn: Connection) -> Connection:
         """Connect, however long it takes, unless the worker is told to end."""
+        self._pause_after_a_short_connection()
         conn.ensure_connection(
             lambda error, pause: logger.warning("cannot_reach_redis", error=str(error), next_try_seconds=pause),
             max_retries=None,
@@ -67,7 +71,19 @@ class JobConsumer(Consumer):
             callback=maybe_shutdown,
         )
         self.first_connection_attempt = False
+        self._connected_at = time.monotonic()
         return conn
+
+    def _pause_after_a_short_connection(self) -> None:
+        """Wait, longer each time, where Redis takes connections and then refuses what is asked over them."""
+        now = time.monotonic()
+        if self._connected_at is None or now - self._connected_at > 2 * LONGEST_PAUSE:
+            self._pause = 0.0
+            return
+        self._pause = min(max(RECONNECT_STEP, 2 * self._pause), LONGEST_PAUSE)
+        while time.monotonic() < now + self._pause:
+            maybe_shutdown()
+            time.sleep(RECONNECT_STEP / 4)
 
     def on_close(self) -> None:
         """Give back jobs that no child has begun: Celery drops them here."""

@@ -21,8 +21,8 @@ MAX_MESSAGE = 2_000
 
 STILLBORN_DELAY = timedelta(seconds=1)
 STILLBORN_DELAY_MAX = timedelta(seconds=30)
-STILLBORN_UNCOUNTED = 10
-"""From so many in a row on it counts: half a minute of doubling delays outlasts a machine short of memory."""
+STILLBORN_COUNTED_FROM = 10
+"""From so many in a row on it counts: their delays add up to 151 s, which outlasts a short want of memory."""
 
 CERTAIN = (ArtifactNotFound, InvalidArtifactName)
 """What another attempt would only find again."""
@@ -79,7 +79,7 @@ def stillborn(times: int) -> Ending:
     The job is not to blame, so none is counted; but where it never ends, the job's attempts must.
     """
     delay = min(STILLBORN_DELAY * 2 ** min(times - 1, 30), STILLBORN_DELAY_MAX)
-    if times < STILLBORN_UNCOUNTED:
+    if times < STILLBORN_COUNTED_FROM:
         return Ending(Outcome.RELEASED, reason="its process died before it began", delay=delay)
     error = JobError(type="lost", message=f"Its worker's processes die before they begin: {times} in a row.")
     return Ending(Outcome.LOST, error=error, reason="its process died before it began")
