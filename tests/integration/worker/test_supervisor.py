@@ -143,3 +143,29 @@ def test_a_process_that_began_ends_the_row_of_those_that_did_not(office: Office)
 
     assert [each.outcome for each in endings] == [Outcome.RELEASED] * 9 + [Outcome.LOST]
     assert office.supervisor.stillbirth() == endings[0]
+
+
+def test_a_newer_workers_job_types_stay(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0)
+    redis, types = office.jobs.redis, office.jobs.store.keys.types
+    redis.hset(types, "sample.add", "an older worker's")
+    office.supervisor.start()
+    wait_until(lambda: redis.hget(types, "sample.add") != b"an older worker's", what="its own types")
+    redis.hset(types, "sample.add", "a newer worker's")
+    redis.hdel(types, "sample.note")
+
+    wait_until(lambda: redis.hexists(types, "sample.note"), what="what is missing")
+    assert redis.hget(types, "sample.add") == b"a newer worker's"
+
+
+def test_a_draining_worker_publishes_no_job_types(office: Office) -> None:
+    office.supervisor.drain(grace=60)
+    with office.jobs.redis.pubsub() as listener:
+        listener.psubscribe("*worker.heartbeat*")
+        office.supervisor.start()
+        wait_until(
+            lambda: any(each and each["type"] == "pmessage" for each in [listener.get_message(timeout=0.1)]),
+            what="its word to Flower",
+        )
+
+    assert not office.jobs.redis.exists(office.jobs.store.keys.types)

@@ -35,7 +35,8 @@ from heavylift.flower import HEARTBEAT_SECONDS
 from heavylift.ids import JobId
 from heavylift.model import JobError
 from heavylift.operations import Claim, Ending, LeaseState, Outcome
-from heavylift.store import Store
+from heavylift.operations.replies import to_list, to_text
+from heavylift.store import Call, Store
 from heavylift_worker.attempt import Bench
 from heavylift_worker.desk import Desk, Held
 from heavylift_worker.outcome import backoff, stillborn
@@ -79,6 +80,7 @@ class Supervisor(threading.Thread):
         self._away_since: float | None = None
         self._oom_kills = _oom_kills()
         self._stillborn = 0
+        self._published = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._closing = False
@@ -302,10 +304,20 @@ class Supervisor(threading.Thread):
 
     def _introduce(self) -> None:
         if self._said_hello is None or time.monotonic() - self._said_hello >= HEARTBEAT_SECONDS:
-            # Again and again, so that a Redis that came back empty learns of them.
-            self._store.run(ops.publish_types(self._store.keys, [each.info() for each in self.registry.types.values()]))
+            if not self.desk.draining:
+                self._publish_types()
             self._tell_flower("heartbeat")
             self._said_hello = time.monotonic()
+
+    def _publish_types(self) -> None:
+        # What is there later on may be a newer worker's, and stays; but a Redis that came back empty learns of them.
+        infos = [each.info() for each in self.registry.types.values()]
+        if self._published:
+            known = Call([("HKEYS", self._store.keys.types)], lambda replies: set(map(to_text, to_list(replies[0]))))
+            names = self._store.run(known)
+            infos = [each for each in infos if each.type not in names]
+        self._store.run(ops.publish_types(self._store.keys, infos))
+        self._published = True
 
     def _tell_flower(self, event: str) -> None:
         self._store.run(self._flower.worker_says(event, active=self.desk.held(), processed=self.processed))
