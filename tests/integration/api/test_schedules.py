@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import httpx
 import pytest
@@ -18,6 +19,11 @@ pytestmark = pytest.mark.integration
 
 DAILY = {"type": "echo", "input": {"n": 1}, "cron": "30 2 * * *", "time_zone": "Europe/Berlin"}
 PATH = "/v1/schedules/nightly"
+
+
+def controller(worker: Worker) -> Recurring:
+    """A controller whose every turn is a while after the one before, so that it looks at all queues."""
+    return Recurring(worker.store, Queues(worker.store), tick=1, clock=count(0, 100).__next__)
 
 
 def test_a_schedule_is_set_shown_replaced_and_removed(api: httpx.Client, worker: Worker) -> None:
@@ -95,7 +101,7 @@ def test_a_schedule_whose_type_has_moved_runs_once_in_the_new_queue(
     [planned] = worker.store.run(ops.read_agenda(worker.keys, "default")).planned
     worker.store.run(ops.plan(worker.keys, "default", planned.schedule, datetime.now(UTC) - timedelta(seconds=1)))
     worker.publish(ECHO.model_copy(update={"queue": "anew"}))
-    recurring = Recurring(worker.store, Queues(worker.store), tick=1)
+    recurring = controller(worker)
     for _ in range(3):
         recurring.turn()
     assert [job["queue"] for job in api.get("/v1/jobs").json()["items"]] == ["anew"]
@@ -110,7 +116,7 @@ def test_a_schedule_left_behind_in_the_old_queue_gives_way_to_the_new_one(worker
     worker.publish(ECHO.model_copy(update={"queue": "anew"}))
     worker.store.run(ops.plan(worker.keys, "default", schedule, due))
     worker.store.run(ops.plan(worker.keys, "anew", schedule, later))
-    recurring = Recurring(worker.store, Queues(worker.store), tick=1)
+    recurring = controller(worker)
     for _ in range(2):
         recurring.turn()
     assert worker.store.run(ops.read_agenda(worker.keys, "default")).planned == []
