@@ -11,6 +11,9 @@ from heavylift.store import Call
 from heavylift_api.memory import Memory
 from heavylift_api.store import BoundedStore
 
+_COUNTED = (JobStatus.QUEUED, JobStatus.SCHEDULED)
+"""As in scripts/submit.lua."""
+
 
 class Admission:
     """Looks at Redis's memory and a queue's bound. The submit behind the file has the last word."""
@@ -25,7 +28,7 @@ class Admission:
         self._memory.check()
         bound = self._bound_of(queue)
         if bound:
-            index = self._store.keys.index(queue, JobStatus.QUEUED)
-            waiting = await self._store.run(Call([("ZCARD", index)], lambda replies: to_int(replies[0])))
+            counts = [("ZCARD", self._store.keys.index(queue, status)) for status in _COUNTED]
+            waiting = await self._store.run(Call(counts, lambda replies: sum(map(to_int, replies))))
             if waiting >= bound:
                 raise QueueFull(queue, bound)

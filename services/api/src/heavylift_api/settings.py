@@ -66,7 +66,7 @@ class ApiSettings(Settings):
     """Largest body of `POST /v1/jobs:batch`: 10,000 jobs of 3 KiB. It is held in memory while it is worked on."""
 
     queue_bound: int = Field(default=100_000, ge=0)
-    """Waiting jobs a queue may hold before submits get 503; 0 for no bound. Each takes memory of Redis's."""
+    """Waiting and scheduled jobs a queue may hold before submits get 503; 0 for no bound. Each costs Redis memory."""
 
     queue_bounds: Annotated[tuple[QueueBound, ...], NoDecode] = ()
     """Queues with a bound of their own: `video=500,images=0`."""
