@@ -24,6 +24,7 @@ from pydantic import BaseModel, Field
 from heavylift import JobCancelled, JobContext, JobFailed, JobRetry, RetryPolicy, SoftTimeLimitExceeded, job
 
 AT_ONCE = RetryPolicy(max_attempts=3, backoff=timedelta(milliseconds=50))
+SLEEPER = "/bin/sleep"
 SLEEP = "import time; time.sleep(60)"
 
 
@@ -338,6 +339,20 @@ def litter(ctx: JobContext, input: Folder) -> Number:
     signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     signal.signal(signal.SIGUSR2, signal.SIG_DFL)
     return Number(value=left.pid)
+
+
+@job("sample.breed", queue="sample")
+def breed(ctx: JobContext, input: Nothing) -> None:
+    """Leave threads behind that start processes for a while."""
+    end = time.monotonic() + 15
+
+    def start() -> None:
+        with suppress(OSError):
+            while time.monotonic() < end:
+                subprocess.Popen([SLEEPER, "3"], start_new_session=True)
+
+    for _ in range(4):
+        threading.Thread(target=start, daemon=True).start()
 
 
 class Facts(BaseModel):

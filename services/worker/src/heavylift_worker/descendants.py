@@ -14,6 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+ROUNDS = 5
+"""How often to look again: the orphans of what was killed are found then. A thread that goes on starting processes must
+not keep the attempt from its end."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -35,8 +39,10 @@ def adopt_orphans() -> None:
 def end_leftovers() -> int:
     """Kill every process below this one and return how many there were."""
     ended = 0
-    while _has_children() and (children := _children()):
-        for pid in children:
+    for _ in range(ROUNDS):
+        if not _has_children():
+            break
+        for pid in _children():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             with suppress(ChildProcessError):
