@@ -128,3 +128,18 @@ def test_a_list_passes_its_filters_on(api: ScriptedApi, call: Call) -> None:
 def test_fields_of_a_newer_api_are_ignored(api: ScriptedApi, call: Call) -> None:
     api.script(answer(job(colour="green")))
     assert call(lambda c: c.get(ID)).id == ID
+
+
+def test_a_refusal_says_which_fields_are_wrong(api: ScriptedApi, call: Call) -> None:
+    body = {"detail": "It does not fit.", "errors": [{"pointer": "/input/below", "detail": "1 is less than 2."}]}
+    api.script(Answer(422, json.dumps(body).encode()))
+    with pytest.raises(Refused, match=r"It does not fit\. /input/below: 1 is less than 2\."):
+        call(lambda c: c.submit("primes.count", {"below": 1}))
+
+
+def test_the_key_of_the_environment_is_sent(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEAVYLIFT_API_KEY", "hl_secret")
+    api.script(answer(job()))
+    with Client(api.url) as client:
+        client.get(ID)
+    assert api.requests[0].headers["Authorization"] == "Bearer hl_secret"

@@ -37,11 +37,11 @@ def main() -> None:
     try:
         app()
     except HeavyliftError as error:
-        sys.stderr.write(f"heavylift: {error}\n{_fields(error)}")
+        summary = error.summary if isinstance(error, ApiError) else str(error)
+        sys.stderr.write(f"heavylift: {summary}\n{_fields(error)}")
         sys.exit(exit_code(error))
 
 
 def _fields(error: HeavyliftError) -> str:
-    problems = (error.problem.errors or []) if isinstance(error, ApiError) else []
-    found = [item for item in problems if isinstance(item, dict)]
-    return "".join(f"  {item.get('pointer') or item.get('parameter')}: {item.get('detail')}\n" for item in found)
+    faults = error.problem.faults() if isinstance(error, ApiError) else []
+    return "".join(f"  {place}: {fault}\n" for place, fault in faults)

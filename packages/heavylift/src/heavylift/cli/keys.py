@@ -23,8 +23,7 @@ def make_key(
     """Make an API key. It is shown once; the API is given its SHA-256 only."""
     if not _NAME.fullmatch(name):
         raise typer.BadParameter("up to 64 letters, digits and `. _ -` are allowed.", param_hint="NAME")
-    key = f"hl_{secrets.token_urlsafe(32)}"
-    entry = f"{name}:{hashlib.sha256(key.encode()).hexdigest()}"
+    key, entry = new_key(name)
     if json:
         write_json({"name": name, "key": key, "entry": entry})
         return
@@ -34,3 +33,9 @@ def make_key(
         "The entry is for the API (HEAVYLIFT_API_KEYS, or a line of HEAVYLIFT_API_KEYS_FILE).",
         soft_wrap=True,
     )
+
+
+def new_key(name: str) -> tuple[str, str]:
+    """Return a fresh key and the entry the API knows it by."""
+    key = f"hl_{secrets.token_urlsafe(32)}"
+    return key, f"{name}:{hashlib.sha256(key.encode()).hexdigest()}"

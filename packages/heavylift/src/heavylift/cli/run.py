@@ -14,6 +14,7 @@ from rich.console import Console
 from heavylift.cli.dev import announcer, urls
 from heavylift.cli.exits import ExitCode
 from heavylift.cli.follow import follow
+from heavylift.cli.keys import new_key
 from heavylift.cli.options import DEFAULTS, Data, Json, Port, RedisUrl, Workers
 from heavylift.cli.output import size, stderr, stdout, write_json
 from heavylift.cli.show import seconds
@@ -41,14 +42,15 @@ def run(
     if film is not None and not film.is_file():
         raise typer.BadParameter(f"there is no file {film}.", param_hint="FILE")
     console = stderr()
-    options = StackOptions(data=data, port=port, workers=workers, redis_url=redis_url or None)
+    key, keys = _own_key()
+    options = StackOptions(data=data, port=port, workers=workers, redis_url=redis_url or None, env=keys)
     stack = DevStack(options, announce=announcer(console))
     status = ExitCode.INTERRUPTED
     with interrupted_by_signals(stack.hurry):
         try:
             console.print("Starting Redis, API, workers, controller and Flower …")
             with stack:
-                status = _transcode(stack, film or _sample(stack.data.root), console=console, json=json)
+                status = _transcode(stack, key, film or _sample(stack.data.root), console=console, json=json)
                 if not once:
                     console.print("Serving until Ctrl-C.")
                     wait_for_signal()
@@ -57,8 +59,16 @@ def run(
     raise typer.Exit(status)
 
 
-def _transcode(stack: DevStack, film: Path, *, console: Console, json: bool) -> ExitCode:
-    with Client(stack.api_url, os.environ.get("HEAVYLIFT_API_KEY")) as client:
+def _own_key() -> tuple[str | None, dict[str, str]]:
+    """Return a key for this run's own requests and the settings that make the API know it, where keys are in use."""
+    if not any(os.environ.get(name) for name in ("HEAVYLIFT_API_KEYS", "HEAVYLIFT_API_KEYS_FILE")):
+        return None, {}
+    key, entry = new_key("run")
+    return key, {"HEAVYLIFT_API_KEYS": ",".join(filter(None, [os.environ.get("HEAVYLIFT_API_KEYS"), entry]))}
+
+
+def _transcode(stack: DevStack, key: str | None, film: Path, *, console: Console, json: bool) -> ExitCode:
+    with Client(stack.api_url, key) as client:
         console.print(f"film    {film} ({size(film.stat().st_size)})", markup=False, soft_wrap=True)
         job = upload(client, film, _TYPE, console=console)
         console.print(f"job     {job.id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from typing import TypedDict
 
@@ -28,8 +29,9 @@ class HttpOptions(TypedDict):
 def http_options(url: str, api_key: str | None) -> HttpOptions:
     """Return how to reach the API at `url`. A key on plain HTTP is the caller's choice: clusters end TLS before it."""
     headers = {"User-Agent": f"heavylift/{version('heavylift')}"}
-    if api_key:
-        headers["Authorization"] = f"Bearer {api_key}"
+    key = api_key or os.environ.get("HEAVYLIFT_API_KEY")
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     return {"base_url": url, "headers": headers, "timeout": timeouts(), "trust_env": not is_loopback(url)}
 
 

@@ -64,7 +64,9 @@ class ApiError(ClientError):
     """The API answered with a problem."""
 
     def __init__(self, status: int, problem: Problem, *, retry_after: float | None = None) -> None:
-        super().__init__(problem.detail or problem.title or f"The API answered {status}.")
+        self.summary = problem.detail or problem.title or f"The API answered {status}."
+        """The problem in a sentence, without the single fields."""
+        super().__init__(" ".join([self.summary, *(f"{place}: {fault}" for place, fault in problem.faults())]))
         self.status = status
         self.problem = problem
         self.retry_after = retry_after
@@ -105,6 +107,8 @@ def error_from(status: int, body: bytes, *, retry_after: float | None = None) ->
     try:
         problem = Problem.model_validate_json(body)
     except ValidationError:
-        problem = Problem(title=body[:200].decode(errors="replace").strip(), status=status)
+        beginning = " ".join(body[:120].decode(errors="replace").split())
+        title = f"The answer ({status}) is not that of a Heavylift API; check the URL. It begins: {beginning}"
+        problem = Problem(title=title, status=status)
     fallback = ApiUnavailable if status >= 500 else Refused  # noqa: PLR2004
     return _BY_STATUS.get(status, fallback)(status, problem, retry_after=retry_after)

@@ -36,7 +36,7 @@ class Client:
     url
         Where the API is.
     api_key
-        Sent as a bearer token, where the API asks for one.
+        Sent as a bearer token, where the API asks for one. By default that of the variable `HEAVYLIFT_API_KEY`.
     retries
         How often a request that may be repeated is tried again before the call fails.
 

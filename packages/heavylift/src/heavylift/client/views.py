@@ -89,6 +89,13 @@ class Problem(BaseModel):
     errors: list[JsonValue] | None = None
     """Which fields are wrong, as JSON pointers, where the input was refused."""
 
+    def faults(self) -> list[tuple[str, str]]:
+        """Return what is wrong field by field: a JSON pointer or parameter, and a sentence."""
+        found = [error for error in self.errors or [] if isinstance(error, dict)]
+        return [
+            (str(each.get("pointer") or each.get("parameter") or "body"), str(each.get("detail"))) for each in found
+        ]
+
 
 class BatchResult(BaseModel):
     """What became of one job of a batch."""

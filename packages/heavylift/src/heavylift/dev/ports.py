@@ -27,6 +27,15 @@ def require_free(port: int) -> int:
     )
 
 
+def require_loopback(host: str | None) -> None:
+    """Raise StackError if a setting asks for another address than this machine's own."""
+    if host and host not in {HOST, "localhost"}:
+        raise StackError(
+            f"HEAVYLIFT_HOST is {host}, but the development stack serves {HOST} alone. Unset it; to serve others, "
+            "start the parts themselves (`python -m heavylift_api`, see docs/operations.md)."
+        )
+
+
 def free_from(first: int) -> int:
     """Return the first free port from `first` on."""
     for port in range(first, min(first + 100, _LAST_PORT)):

@@ -7,6 +7,7 @@ any moment: `__exit__` ends what was started, and the guard does should even tha
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from heavylift.dev import parts, redis_server
 from heavylift.dev.data import DataFolder
 from heavylift.dev.guard import Guard
 from heavylift.dev.options import StackOptions
-from heavylift.dev.ports import HOST, free_from, free_port, require_free
+from heavylift.dev.ports import HOST, free_from, free_port, require_free, require_loopback
 from heavylift.dev.process import ProcessSpec
 from heavylift.dev.ready import wait_until_ready
 from heavylift.dev.supervisor import Supervisor
@@ -121,6 +122,7 @@ class DevStack:
 
     async def _start(self, supervisor: Supervisor) -> None:
         self._starting = asyncio.current_task()
+        require_loopback(os.environ.get("HEAVYLIFT_HOST"))
         port = free_port() if self.options.port is None else require_free(self.options.port)
         redis_url = await self._start_redis(supervisor)
         self._addresses = parts.Addresses(redis_url, port, free_from(FLOWER_PORT))
