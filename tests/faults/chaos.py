@@ -124,7 +124,8 @@ class Chaos:
 
     def kill_child(self) -> None:
         """SIGKILL a child of a worker."""
-        worker = self.pick_worker()
+        wait_until(self.stack.ready, timeout=30, what="a worker that is up")
+        worker = self.rng.choice(self.stack.ready())
         if children := worker.children():
             pid = self.rng.choice(children)
             self.hit("child killed", worker, {pid})

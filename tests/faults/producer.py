@@ -111,6 +111,8 @@ def celery() -> tuple[Submit, Callable[[], str]]:
 
     from tests.faults.stock import app, tasks
 
+    # Else a producer subscribes to every result, and after 20 s without Redis has to be restarted.
+    app.backend.on_task_call = lambda *_: None
     producer = app.amqp.producer_pool.acquire(block=True)
     errors = (OperationalError, OSError, *producer.connection.connection_errors, *producer.connection.channel_errors)
 

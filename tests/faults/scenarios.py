@@ -297,8 +297,8 @@ SCENARIOS = (
         harmless=True,
         around=through_proxy,
         check=checks.every_step_was_broken,
-        remark="Stock workers log `Couldn't ack` where an acknowledgement breaks, keep the slot of that job taken, and in"
-        " the end take no more jobs until somebody restarts them, which nobody does here.",
+        remark="Stock workers log `Couldn't ack` where an acknowledgement breaks, keep the slot of that job taken, and"
+        " in the end take no more jobs until somebody restarts them, which nobody does here.",
     ),
     Scenario(
         "reaper-frozen",

@@ -159,8 +159,12 @@ class Stack:
         wait_until(lambda: len(self.ready()) == len(self.workers), timeout=30, what="the workers' start")
 
     def ready(self) -> list[Member]:
-        """Return the workers that have started their children."""
-        return [each for each in self.workers if len(each.children()) >= self.size.slots]
+        """Return the workers that have started their children and take jobs."""
+        return [each for each in self.workers if len(each.children()) >= self.size.slots and self.takes_jobs(each)]
+
+    def takes_jobs(self, worker: Member) -> bool:
+        """Tell whether a worker has said that it is ready."""
+        return "worker_ready" in worker.log.read_text(errors="replace")
 
     # --- what is to be seen ---
 

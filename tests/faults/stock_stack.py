@@ -44,6 +44,9 @@ class StockStack(Stack):
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--hostname", f"{name}@stock"]
         return self.add(self.workers, name, command, {**self.env(), **settings, **self.through(), **env})
 
+    def takes_jobs(self, worker: Member) -> bool:
+        return "[queues]" in worker.log.read_text(errors="replace")
+
     def open_jobs(self) -> int:
         with suppress(redis.RedisError), self.redis.client() as client:
             return left(client)
