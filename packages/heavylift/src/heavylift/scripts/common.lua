@@ -14,10 +14,14 @@ local function number(n) return string.format('%.0f', n) end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- Appends {"event":name,"at":ms<extra>} and tells who listens. `extra` is JSON text that begins with a comma, or ''.
+-- Appends {"event":name,"at":ms<extra>}. `extra` is JSON text that begins with a comma, or ''.
+local function note(uuid, name, extra)
+  return redis.call('RPUSH', base .. 'events:' .. uuid, '{"event":"' .. name .. '","at":' .. number(now) .. extra .. '}')
+end
+
+-- Appends an event and tells who listens.
 local function event(uuid, name, extra)
-  local id = redis.call('RPUSH', base .. 'events:' .. uuid, '{"event":"' .. name .. '","at":' .. number(now) .. extra .. '}')
-  redis.call('PUBLISH', base .. 'told:' .. uuid, id)
+  redis.call('PUBLISH', base .. 'told:' .. uuid, note(uuid, name, extra))
 end
 
 local function list_of(step) -- KEYS[2..5] are the lists of kombu's steps 0, 3, 6, 9
@@ -61,7 +65,7 @@ end
 
 -- Accepts one job from ten ARGV that follow ARGV[at]:
 --   uuid, type, input, message, priority step, max attempts, run_at ms or '', expires ms or '', retention ms, inputs or ''
--- Returns 1, or 0 if it was there already (a repeated submit).
+-- Returns 1, or 0 if it was there already (a repeated submit). The caller wakes a worker.
 local JOB_FIELDS = 10
 
 local function accept(at)
@@ -90,9 +94,8 @@ local function accept(at)
     redis.call('ZADD', base .. 'due', run_at, uuid)
   else
     redis.call('LPUSH', list_of(step), ARGV[at + 4])
-    wake()
   end
-  event(uuid, status, '')
+  note(uuid, status, '') -- nobody listens yet: nobody knows the job
   return 1
 end
 

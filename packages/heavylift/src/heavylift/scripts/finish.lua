@@ -64,6 +64,6 @@ else
   conclude(uuid, 'running', outcome, extra, fields)
 end
 redis.call('HSET', record(uuid), 'ended', token)
-if waiting() > 0 then wake() end -- for one, a job that was lost twice may have waited for a worker that holds nothing
+if redis.call('LLEN', base .. 'suspects') > 0 then wake() end -- it waits for a worker that holds nothing, as one may now
 if ARGV[9] ~= '' then redis.call('PUBLISH', ARGV[9], ARGV[10]) end
 return {1, status}

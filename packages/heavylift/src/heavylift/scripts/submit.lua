@@ -10,8 +10,10 @@ check({'queued', 'scheduled', 'due', 'expiring'})
 local fresh = count
 for i = 0, count - 1 do
   local uuid = ARGV[HEAD + 1 + i * JOB_FIELDS]
-  fresh = fresh - redis.call('HEXISTS', record(uuid), 'status')
-  redis.call('LLEN', base .. 'events:' .. uuid)
+  if redis.call('EXISTS', record(uuid), base .. 'events:' .. uuid) > 0 then
+    fresh = fresh - redis.call('HEXISTS', record(uuid), 'status')
+    redis.call('LLEN', base .. 'events:' .. uuid)
+  end
 end
 local queued = redis.call('ZCARD', base .. 'queued') + redis.call('ZCARD', base .. 'scheduled')
 local places = bound > 0 and bound - queued or math.huge
@@ -25,4 +27,5 @@ for i = 0, count - 1 do
   if flag == 1 then places = places - 1 end
   flags[i + 2] = flag
 end
+if waiting() > 0 then wake() end
 return flags
