@@ -43,7 +43,7 @@ stands for what it does not count.
 - Besides: no attempt may be taken from a worker that no fault had hit, and no worker may end by itself.
 
 Run on {os.cpu_count()} cores shared with other work, {platform.system()}, Python {platform.python_version()}, Celery
-{celery.__version__}.
+{celery.__version__}. Each section shows the newest run of its scenario; they may be of different days and commits.
 """
 
 
