@@ -99,9 +99,9 @@ class Jobs:
 
 
 class WorkerProcess:
-    """`python -m heavylift_worker` with the sample jobs."""
+    """`python -m heavylift_worker`, by default with the sample jobs."""
 
-    def __init__(self, redis_url: str, folder: Path, *, slots: int = 1, **env: str) -> None:
+    def __init__(self, redis_url: str, folder: Path, *, slots: int = 1, modules: str = SAMPLE_JOBS, **env: str) -> None:
         self.name = f"worker-{time.monotonic_ns()}"
         self.folder = folder
         self.log = folder / f"{self.name}.log"
@@ -114,7 +114,7 @@ class WorkerProcess:
             "PYTHONPATH": str(REPOSITORY),
             "TMPDIR": str(folder),
         }
-        command = [sys.executable, "-m", "heavylift_worker", "--jobs", SAMPLE_JOBS]
+        command = [sys.executable, "-m", "heavylift_worker", "--jobs", modules]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, env={**os.environ, **settings, **env}, stdout=log, stderr=log, cwd=folder
