@@ -65,7 +65,7 @@ def test_a_job_past_its_soft_limit_fails(jobs: Jobs, tmp_path: Path, name: str) 
 
     assert job.status == "failed"
     assert job.error
-    assert job.error.type == "time_limit"
+    assert (job.error.type, job.error.message) == ("time_limit", "The job ran longer than its soft limit of 0.3 s.")
     assert job.attempts[0].exit_signal is None, "its process was killed"
 
 

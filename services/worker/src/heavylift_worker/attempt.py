@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -206,7 +207,7 @@ class Attempt:
             return await self.task
         except asyncio.CancelledError as error:
             if self.past_soft_limit and not self.context.stopping:
-                raise SoftTimeLimitExceeded(SoftTimeLimitExceeded.__doc__) from error
+                raise self._soft_limit_error() from error
             raise
 
     def stop(self) -> None:
@@ -218,8 +219,12 @@ class Attempt:
         """Interrupt the job's code, and nothing after it."""
         self.past_soft_limit = True
         if self.in_job_code:
-            raise SoftTimeLimitExceeded(SoftTimeLimitExceeded.__doc__)
+            raise self._soft_limit_error()
         self._cancel_task()
+
+    def _soft_limit_error(self) -> SoftTimeLimitExceeded:
+        limit = self.bench.registry.types[self.assignment.type].soft_time_limit or timedelta(0)
+        return SoftTimeLimitExceeded(f"The job ran longer than its soft limit of {limit.total_seconds():g} s.")
 
     def _cancel_task(self) -> None:
         # Signals are heard between any two bytecodes of the loop: the loop is told, and does it in its own turn.
