@@ -121,6 +121,12 @@ local function requeue(uuid, from, name, extra)
   wake()
 end
 
+-- A first write that changes nothing and that a full Redis does not refuse. A replica does: one that was the master a moment
+-- ago may not know the lease, and must not tell its holder that it is lost.
+local function insist_on_master()
+  redis.call('HDEL', base .. 'beats', '')
+end
+
 local function drop_lease(uuid)
   redis.call('HDEL', base .. 'leases', uuid)
   redis.call('HDEL', base .. 'beats', uuid)

@@ -12,6 +12,7 @@ local output, failure, artifacts, extra, delay = ARGV[4], ARGV[5], ARGV[6], ARGV
 
 local facts = redis.call('HMGET', record(uuid), 'status', 'ended', 'attempts', 'max', 'cancel', 'priority', 'created')
 if redis.call('HGET', base .. 'leases', uuid) ~= token then
+  insist_on_master()
   return {facts[2] == token and 2 or 0, facts[1] or ''}
 end
 if not facts[1] then -- no record: somebody deleted keys by hand

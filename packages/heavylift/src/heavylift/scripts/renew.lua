@@ -2,7 +2,7 @@
 -- Returns one number a pair: 0 renewed, 1 renewed and asked to stop, 2 lost (nothing written), 3 this token has ended the
 -- attempt itself (nothing written).
 check_leases()
-redis.call('HDEL', base .. 'beats', '') -- no such field: a first write that Redis does not refuse when it is full
+insist_on_master()
 local states = {}
 for i = 1, #ARGV, 2 do
   if redis.call('HGET', base .. 'leases', ARGV[i]) ~= ARGV[i + 1] then

@@ -4,7 +4,10 @@
 --   kind log: text is an event's JSON text that begins with a comma; beyond `cap` events it is dropped
 -- Returns 1 written, 0 the lease is another's, 2 dropped.
 local uuid = ARGV[1]
-if redis.call('HGET', base .. 'leases', uuid) ~= ARGV[2] then return 0 end
+if redis.call('HGET', base .. 'leases', uuid) ~= ARGV[2] then
+  insist_on_master()
+  return 0
+end
 if ARGV[3] == 'progress' then
   redis.call('HSET', record(uuid), 'progress', ARGV[4])
   redis.call('PUBLISH', base .. 'told:' .. uuid, 0)
