@@ -1,7 +1,7 @@
 """Worker processes for tests, and the side of those who submit and watch jobs.
 
-`worker` is shared by all tests that do it no harm: two slots, on a Redis of its own. `start_worker` starts others, on
-the `redis_server` of a test that breaks things.
+`worker` is shared by the tests of a file that do it no harm: two slots, on a Redis of its own. `start_worker` starts
+others, on the `redis_server` of a test that breaks things.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def promised(seconds: float) -> float:
 StartWorker = Callable[..., WorkerProcess]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """The Redis of the shared worker."""
     server = RedisServer(tmp_path_factory.mktemp("worker-redis")).start()
@@ -172,9 +172,9 @@ def worker_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker(worker_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
-    """A worker with two slots, which serves the queue `sample` through all tests, and has to end well after them."""
+    """A worker with two slots that serves the queue `sample` through a file's tests, and has to end well then."""
     process = WorkerProcess(worker_redis.url, tmp_path_factory.mktemp("worker"), slots=2)
     yield process
     code = process.end()
