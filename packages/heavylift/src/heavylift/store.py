@@ -1,4 +1,4 @@
-"""The store's two front doors, sync and async. Each runs the same `Call`s (see operations.py).
+"""The store's two front doors, sync and async. Each runs the same `Call`s (see operations).
 
 A Call is one round trip. A script that Redis does not know (restart, failover, SCRIPT FLUSH) is sent again with its
 source: NOSCRIPT means that nothing ran. What a Redis says that is no longer the master closes the idle connections to
@@ -15,7 +15,7 @@ import redis
 import redis.asyncio
 from redis import exceptions
 
-from heavylift.answers import UNAVAILABLE, is_elsewhere, translated
+from heavylift.answers import is_elsewhere, translated
 from heavylift.connections import async_connection_pool, connection_pool
 from heavylift.constants import Keys
 from heavylift.scripts import Script
@@ -24,8 +24,6 @@ from heavylift.settings import Settings
 T = TypeVar("T")
 Reply: TypeAlias = "list[Reply] | bytes | int | None"
 Argument: TypeAlias = str | bytes | int | float
-
-__all__ = ["UNAVAILABLE", "Argument", "AsyncStore", "Call", "Reply", "Store", "connection_pool"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,10 @@ import orjson
 from pydantic import JsonValue
 from starlette.requests import ClientDisconnect, Request
 
-from heavylift_api.errors import BodyTooLarge, BodyTooSlow, InvalidJson, UnsupportedMediaType
+from heavylift_api.errors import BodyTooLarge, BodyTooSlow, InvalidJson, InvalidRequest, UnsupportedMediaType
+
+JSON_REFUSALS = (InvalidJson, BodyTooSlow, BodyTooLarge, UnsupportedMediaType, InvalidRequest)
+"""What may be wrong with any JSON body, before and while a model is made of it."""
 
 
 async def read_json(request: Request, *, limit: int, within: timedelta) -> JsonValue:

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 import structlog
 from redis.asyncio.client import PubSub
 
+from heavylift.answers import UNAVAILABLE
 from heavylift.ids import JobId
-from heavylift.store import UNAVAILABLE, AsyncStore
+from heavylift.store import AsyncStore
 
 RECONNECT_PAUSE = 0.5
 """Seconds between two tries to reach Redis again."""

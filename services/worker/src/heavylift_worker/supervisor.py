@@ -35,8 +35,7 @@ from heavylift.flower import HEARTBEAT_SECONDS
 from heavylift.ids import JobId
 from heavylift.model import JobError
 from heavylift.operations import Claim, Ending, LeaseState, Outcome
-from heavylift.operations.replies import to_list, to_text
-from heavylift.store import Call, Store
+from heavylift.store import Store
 from heavylift_worker.attempt import Bench
 from heavylift_worker.desk import Desk, Held
 from heavylift_worker.outcome import backoff, stillborn
@@ -313,8 +312,7 @@ class Supervisor(threading.Thread):
         # What is there later on may be a newer worker's, and stays; but a Redis that came back empty learns of them.
         infos = [each.info() for each in self.registry.types.values()]
         if self._published:
-            known = Call([("HKEYS", self._store.keys.types)], lambda replies: set(map(to_text, to_list(replies[0]))))
-            names = self._store.run(known)
+            names = self._store.run(ops.read_type_names(self._store.keys))
             infos = [each for each in infos if each.type not in names]
         self._store.run(ops.publish_types(self._store.keys, infos))
         self._published = True

@@ -16,7 +16,7 @@ from heavylift.operations.attempts import (
     report_log,
     report_progress,
 )
-from heavylift.operations.job_types import publish_types, read_queues, read_types
+from heavylift.operations.job_types import publish_types, read_queues, read_type_names, read_types
 from heavylift.operations.queues import QueueState, queue_state
 from heavylift.operations.reading import EventPage, cursor_of, list_jobs, read_events, read_job, read_statuses
 from heavylift.operations.recovery import (
@@ -67,6 +67,7 @@ __all__ = [
     "read_leases",
     "read_queues",
     "read_statuses",
+    "read_type_names",
     "read_types",
     "reap",
     "release_due",

@@ -32,6 +32,11 @@ def read_queues(keys: Keys) -> Call[frozenset[str]]:
     return Call([("SMEMBERS", keys.queues)], lambda replies: frozenset(map(to_text, to_list(replies[0]))))
 
 
+def read_type_names(keys: Keys) -> Call[frozenset[str]]:
+    """Return the names of all published job types."""
+    return Call([("HKEYS", keys.types)], lambda replies: frozenset(map(to_text, to_list(replies[0]))))
+
+
 def read_types(keys: Keys) -> Call[dict[str, JobTypeInfo]]:
     """Return all published job types by name."""
 

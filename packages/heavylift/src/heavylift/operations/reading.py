@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heavylift.constants import Keys
 from heavylift.ids import JobId
 from heavylift.model import Event, Job, JobStatus, Progress
-from heavylift.operations.records import to_events, to_job, to_summary
+from heavylift.operations.records import SUMMARY_FIELDS, to_events, to_job, to_summary
 from heavylift.operations.replies import to_list, to_mapping, to_ms, to_progress, to_status, to_text
 from heavylift.scripts import script
 from heavylift.store import Argument, Call, Reply
@@ -46,7 +46,8 @@ def list_jobs(
     """Return a queue's jobs, newest first, without input, output and attempts. `before` is a `cursor_of`."""
     created, _, last = (before or "").partition("-")
     statuses = [status] if status else tuple(JobStatus)
-    args: list[Argument] = [created, last, limit, *(each.value for each in statuses)]
+    wanted = [each.value for each in statuses]
+    args: list[Argument] = [created, last, limit, len(wanted), *wanted, *SUMMARY_FIELDS]
 
     def parse(reply: Reply) -> list[Job]:
         return [to_summary(queue, *to_list(row)) for row in to_list(reply)]

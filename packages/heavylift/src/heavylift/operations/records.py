@@ -26,7 +26,7 @@ SUMMARY_FIELDS = (
     "expires",
     "error",
 )
-"""As in scripts/page.lua."""
+"""What a listing reads of each record, in this order."""
 
 _ARTIFACTS = TypeAdapter(list[Artifact])
 

@@ -1,7 +1,7 @@
--- Lists jobs, newest first. ARGV: ms and uuid of the last one seen ('' for the first page), limit, then the states wanted.
--- Returns rows {uuid, HMGET of FIELDS}. Bands of `queued` (by priority) are read apart and merged by creation.
-local FIELDS = {'status', 'type', 'priority', 'created', 'max', 'started', 'finished', 'progress', 'cancel', 'run_at', 'expires', 'error'}
+-- Lists jobs, newest first. ARGV: ms and uuid of the last one seen ('' for the first page), limit, how many states are wanted, these states,
+-- then the fields wanted of each record. Returns rows {uuid, HMGET of the fields}. Bands of `queued` (by priority) are read apart and merged by creation.
 local before, last, limit = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local LAST_STATE = 4 + ARGV[4]
 local BATCH = 100
 local rows = {}
 
@@ -22,7 +22,7 @@ local function collect(index, offset)
   end
 end
 
-for i = 4, #ARGV do
+for i = 5, LAST_STATE do
   if ARGV[i] == 'queued' then
     for step = 0, 9, 3 do collect(base .. 'queued', step * BAND) end
   else
@@ -32,6 +32,6 @@ end
 table.sort(rows, function(a, b) return a[2] > b[2] or (a[2] == b[2] and a[1] > b[1]) end)
 local reply = {}
 for i = 1, math.min(limit, #rows) do
-  reply[i] = {rows[i][1], redis.call('HMGET', record(rows[i][1]), unpack(FIELDS))}
+  reply[i] = {rows[i][1], redis.call('HMGET', record(rows[i][1]), unpack(ARGV, LAST_STATE + 1))}
 end
 return reply

@@ -11,7 +11,7 @@ from heavylift.constants import IDEMPOTENCY_HEADER
 from heavylift.model import JobStatus
 from heavylift_api import errors
 from heavylift_api.auth import authenticate
-from heavylift_api.body import read_json
+from heavylift_api.body import JSON_REFUSALS, read_json
 from heavylift_api.deps import CallerDep, JobIdDep, ServicesDep, services_of
 from heavylift_api.idempotency import RequestKey
 from heavylift_api.listing import MAX_LIMIT, QUEUE, JobFilter, next_link
@@ -34,11 +34,7 @@ BATCH_PATIENCE = 6
     operation_id="submit_job",
     openapi_extra=json_body(JobRequest) | idempotency_key(),
     responses=problems(
-        errors.InvalidJson,
-        errors.BodyTooSlow,
-        errors.BodyTooLarge,
-        errors.UnsupportedMediaType,
-        errors.InvalidRequest,
+        *JSON_REFUSALS,
         errors.InvalidInput,
         errors.UnknownJobType,
         errors.KeyReused,
@@ -64,11 +60,7 @@ async def submit(request: Request) -> Response:
     operation_id="submit_batch",
     openapi_extra=json_body(BatchRequest) | idempotency_key(),
     responses=problems(
-        errors.InvalidJson,
-        errors.BodyTooSlow,
-        errors.BodyTooLarge,
-        errors.UnsupportedMediaType,
-        errors.InvalidRequest,
+        *JSON_REFUSALS,
         errors.InvalidBatch,
         errors.KeyReused,
         errors.StoreGone,
@@ -145,11 +137,7 @@ async def replay(job_id: JobIdDep, services: ServicesDep, caller: CallerDep) -> 
     operation_id="replay_jobs",
     openapi_extra=json_body(ReplayRequest),
     responses=problems(
-        errors.InvalidJson,
-        errors.BodyTooSlow,
-        errors.BodyTooLarge,
-        errors.UnsupportedMediaType,
-        errors.InvalidRequest,
+        *JSON_REFUSALS,
         errors.StoreGone,
         errors.OutOfMemory,
     ),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from starlette.requests import Request
 
 from heavylift_api import errors
-from heavylift_api.body import read_json
+from heavylift_api.body import JSON_REFUSALS, read_json
 from heavylift_api.deps import CallerDep, ServicesDep
 from heavylift_api.openapi import json_body, problems
 from heavylift_api.schedules import NAME, ScheduleRequest
@@ -31,11 +31,7 @@ async def list_schedules(services: ServicesDep, _caller: CallerDep) -> ScheduleL
     openapi_extra=json_body(ScheduleRequest),
     responses={201: {"model": ScheduleDetail, "description": "There was no schedule of this name."}}
     | problems(
-        errors.InvalidJson,
-        errors.BodyTooSlow,
-        errors.BodyTooLarge,
-        errors.UnsupportedMediaType,
-        errors.InvalidRequest,
+        *JSON_REFUSALS,
         errors.InvalidInput,
         errors.UnknownJobType,
         errors.StoreGone,
