@@ -70,7 +70,7 @@ class ControllerProcess:
             "HEAVYLIFT_HEARTBEAT_INTERVAL": str(BEAT),
             "HEAVYLIFT_CONTROLLER_TICK": str(TICK),
             "HEAVYLIFT_SWEEP_INTERVAL": "0.2",
-            "HEAVYLIFT_CONTROLLER_METRICS_PORT": "0",
+            "HEAVYLIFT_METRICS_PORT": "0",
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -31,6 +31,7 @@ def test_queue_states_are_shown_and_vanish_while_redis_is_away(
     assert controller.samples("heavylift_queue_oldest_age_seconds", "queue") == {}
     assert controller.samples("heavylift_controller_failed_turns_total", "loop")["reaper"] >= 1
     assert controller.get("/")[0] == 404
+    assert controller.get("/readyz")[0] == 200
     assert controller.get("/livez")[0] == 200  # restarting the controller would not bring Redis back
 
     redis_server.start()
@@ -46,8 +47,10 @@ def test_it_starts_before_redis_does(
     redis_server.kill()
     controller = start_controller()
     wait_until(lambda: controller.events("redis_lost"), what="the loss in the log")
+    assert controller.get("/readyz") == (503, "waiting for Redis: reaper, scheduler, recurring, observer, sweeper\n")
     redis_server.start()
     wait_until(lambda: board.status(job) == "queued", what="the job in the queue")
+    wait_until(lambda: controller.get("/readyz")[0] == 200, what="readiness")
 
 
 def test_sigterm_ends_it_in_time_even_while_redis_hangs(

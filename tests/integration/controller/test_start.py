@@ -20,7 +20,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     [
         ("HEAVYLIFT_CONTROLLER_TICK", "soon"),
         ("HEAVYLIFT_LEASE_PERIOD", "0"),
-        ("HEAVYLIFT_CONTROLLER_METRICS_PORT", "http"),
+        ("HEAVYLIFT_METRICS_PORT", "http"),
         ("HEAVYLIFT_REDIS_URL", "nonsense"),
         ("HEAVYLIFT_ARTIFACTS_URL", "ftp://x"),
     ],

@@ -6,6 +6,7 @@ from structlog.testing import capture_logs
 
 from heavylift.errors import StoreUnavailable
 from heavylift_controller.loop import Loop
+from heavylift_controller.main import stalled, without_contact
 from tests.waiting import wait_until
 
 
@@ -41,7 +42,28 @@ def test_a_turn_that_does_not_end_counts_as_stalled_and_is_left_behind() -> None
 
     loop, stop = run(turn, stalled_after=0.1)
     wait_until(lambda: loop.stalled_for() is not None, what="the stall")
+    assert str(stalled([loop])).startswith("test: no turn for ")
     stop.set()
     assert not loop.join(0.05)
     release.set()
     assert loop.join(2)
+
+
+def test_a_loop_is_ready_once_redis_has_answered_it() -> None:
+    failures = [StoreUnavailable("away"), None, StoreUnavailable("away again")]
+    said = []
+
+    def turn() -> float:
+        said.append(without_contact([loop]))
+        if failure := failures.pop(0):
+            raise failure
+        return 0.01
+
+    stop = threading.Event()
+    loop = Loop("test", turn, stop=stop, pause=0.01, stalled_after=5)
+    loop.start()
+    wait_until(lambda: not failures, what="three turns")
+    stop.set()
+    assert loop.join(2)
+    assert said[:3] == ["waiting for Redis: test", "waiting for Redis: test", None]
+    assert without_contact([loop]) is None

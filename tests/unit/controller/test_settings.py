@@ -21,7 +21,7 @@ def test_durations_are_seconds_or_iso_8601(text: str, monkeypatch) -> None:
         ("HEAVYLIFT_LEASE_PERIOD", "soon"),
         ("HEAVYLIFT_LEASE_PERIOD", "2"),
         ("HEAVYLIFT_CONTROLLER_TICK", "0"),
-        ("HEAVYLIFT_CONTROLLER_METRICS_PORT", "70000"),
+        ("HEAVYLIFT_METRICS_PORT", "70000"),
         ("HEAVYLIFT_LOG_FORMAT", "xml"),
     ],
 )

@@ -130,6 +130,16 @@ class Settings(BaseSettings):
         return RedisAddress.parse(self.redis_url)
 
 
+class EndpointSettings(Settings):
+    """Where a process that has no port of its own answers probes and Prometheus."""
+
+    metrics_host: str = "127.0.0.1"
+    """Address of `/livez`, `/readyz` and `/metrics`. In a pod: `0.0.0.0`."""
+
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Their port. Not set: not served, so that several processes start on one machine; 0: the log says which."""
+
+
 def load(cls: type[S], **given: object) -> S:
     """Return the settings, or raise ConfigurationError that names each bad variable and what is allowed."""
     try:

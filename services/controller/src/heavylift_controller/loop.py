@@ -30,6 +30,8 @@ class Loop:
         self._pause = pause
         self._stalled_after = stalled_after
         self._turned_at = time.monotonic()
+        self.had_contact = False
+        """Whether a turn came to an end that Redis answered in."""
         self._failure: str | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         metrics.announce_loop(name)
@@ -67,12 +69,14 @@ class Loop:
             if self._note("redis_lost"):
                 log.warning("redis_lost", loop=self.name, reason=str(error))
         except Exception as error:  # the loop's boundary: it must go on
+            self.had_contact = True
             if self._note(repr(error)):
                 log.exception("turn_failed", loop=self.name)
         else:
             if self._failure:
                 log.info("loop_recovered", loop=self.name)
             self._failure = None
+            self.had_contact = True
             metrics.LAST_SUCCESS.labels(loop=self.name).set_to_current_time()
             return wait
         metrics.FAILED_TURNS.labels(loop=self.name).inc()

@@ -9,15 +9,15 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from prometheus_client import REGISTRY, disable_created_metrics
+from prometheus_client import REGISTRY
 
 from heavylift import logs
 from heavylift.artifacts import ArtifactStore
+from heavylift.endpoints import application, serve
 from heavylift.errors import ConfigurationError
 from heavylift.redis_check import check_redis
 from heavylift.settings import load
 from heavylift.store import Store
-from heavylift_controller.endpoints import application, serve
 from heavylift_controller.loop import Loop
 from heavylift_controller.observer import Observer, QueueStateCollector
 from heavylift_controller.queues import Queues
@@ -61,10 +61,10 @@ def main() -> int:
 
 def run(settings: ControllerSettings) -> None:
     """Run all loops until a stop signal comes. Raises ConfigurationError."""
-    disable_created_metrics()  # a second series for every counter, which nobody asks for
     stop = threading.Event()
     loops = build(settings, stop)
-    with serve(application(loops), settings.controller_metrics_host, settings.controller_metrics_port):
+    checks = {"/livez": lambda: stalled(loops), "/readyz": lambda: without_contact(loops)}
+    with serve(application(checks), settings):
         for loop in loops:
             loop.start()
         log.info("controller_started", lease_period=settings.lease_period.total_seconds())
@@ -96,6 +96,18 @@ def build(settings: ControllerSettings, stop: threading.Event) -> list[Loop]:
             "sweeper", sweeper.turn, stop=stop, pause=min(interval, 10.0), stalled_after=SWEEP_STALLED_AFTER + interval
         ),
     ]
+
+
+def stalled(loops: Sequence[Loop]) -> str | None:
+    """Return which loops are stuck. A turn that failed is a turn: a restart would not bring Redis back."""
+    ages = {loop.name: age for loop in loops if (age := loop.stalled_for()) is not None}
+    return "\n".join(f"{name}: no turn for {age:.0f} s" for name, age in ages.items()) or None
+
+
+def without_contact(loops: Sequence[Loop]) -> str | None:
+    """Return which loops have not done any work yet. Later on Redis may be away: they go on when it is back."""
+    waiting = [loop.name for loop in loops if not loop.had_contact]
+    return f"waiting for Redis: {', '.join(waiting)}" if waiting else None
 
 
 def join(loops: Sequence[Loop], seconds: float) -> list[str]:

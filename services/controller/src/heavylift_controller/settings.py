@@ -7,14 +7,14 @@ from datetime import timedelta
 from pydantic import Field, model_validator
 
 from heavylift.constants import LEASE_PERIOD
-from heavylift.settings import Duration, Settings
+from heavylift.settings import Duration, EndpointSettings
 
 LEAST_BEATS_PER_PERIOD = 3
 """A lease period in which fewer renewals fit would take jobs from workers that are merely busy."""
 
 
-class ControllerSettings(Settings):
-    """How patient the controller is, how often it looks, and where it reports."""
+class ControllerSettings(EndpointSettings):
+    """How patient the controller is, and how often it looks."""
 
     lease_period: Duration = Field(default=LEASE_PERIOD, gt=timedelta(0))
     """How long a lease may go unrenewed before its job runs again. Longer, where whole nodes freeze for a while."""
@@ -24,12 +24,6 @@ class ControllerSettings(Settings):
 
     sweep_interval: Duration = Field(default=timedelta(seconds=60), gt=timedelta(0))
     """How often finished jobs past their retention are looked for. Retention is days; a minute more is no harm."""
-
-    controller_metrics_host: str = "127.0.0.1"
-    """Address of `/metrics` and `/livez`. In a pod: `0.0.0.0`."""
-
-    controller_metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    """Their port. Not set: not served, so that several controllers start on one machine; 0: the log says which."""
 
     @model_validator(mode="after")
     def _check_patience(self) -> ControllerSettings:

@@ -10,10 +10,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from heavylift.settings import Duration, Settings
+from heavylift.settings import Duration, EndpointSettings
 
 
-class WorkerSettings(Settings):
+class WorkerSettings(EndpointSettings):
     """What one worker serves and how it behaves."""
 
     worker_name: str = Field(

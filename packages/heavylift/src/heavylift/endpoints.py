@@ -1,25 +1,37 @@
-"""`/metrics` and `/livez`, on a port of their own."""
+"""Probes and `/metrics` of a process that serves nothing else, on a port of their own.
+
+Not imported by the package itself: prometheus-client comes with the extra `endpoints`, and costs a worker that is not
+watched a tenth of a second at its start.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler
 
 import structlog
-from prometheus_client import make_wsgi_app
+from prometheus_client import disable_created_metrics, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from heavylift.errors import ConfigurationError
-from heavylift_controller.loop import Loop
+from heavylift.settings import EndpointSettings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Application = Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]
+
+Check = Callable[[], str | None]
+"""Returns what is wrong, in words for whoever reads `kubectl describe`; None if all is well."""
+
+METRICS = "/metrics"
+
+disable_created_metrics()  # a second series for every counter, which nobody asks for
 
 log = structlog.get_logger()
 
@@ -32,15 +44,15 @@ class _Handler(WSGIRequestHandler):
         """Log nothing: probes come every few seconds."""
 
 
-def application(loops: Sequence[Loop]) -> Application:
-    """Return the WSGI application."""
+def application(checks: Mapping[str, Check]) -> Application:
+    """Return the WSGI application: each check at its path, with 200 or 503, and `/metrics`."""
     metrics = make_wsgi_app()
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path == "/metrics":
+        if path == METRICS:
             return metrics(environ, start_response)
-        status, text = _livez(loops) if path == "/livez" else ("404 Not Found", "There are /metrics and /livez.")
+        status, text = _checked(checks[path]) if path in checks else _unknown(checks)
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return [text.encode() + b"\n"]
 
@@ -48,7 +60,7 @@ def application(loops: Sequence[Loop]) -> Application:
 
 
 @contextlib.contextmanager
-def serve(app: Application, host: str, port: int | None) -> Generator[None]:
+def serve(app: Application, settings: EndpointSettings) -> Generator[None]:
     """Serve the application from a thread while the block runs, or not at all without a port.
 
     Raises
@@ -57,14 +69,16 @@ def serve(app: Application, host: str, port: int | None) -> Generator[None]:
         Nothing can listen there.
 
     """
-    if port is None:
+    if settings.metrics_port is None:
         yield
         return
-    server = _listen(host, port)
+    server = _listen(settings.metrics_host, settings.metrics_port)
     server.set_app(app)
+    # A forked child that kept it would hold the port after this process has ended.
+    os.register_at_fork(after_in_child=server.socket.close)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="endpoints", daemon=True)
     thread.start()
-    log.info("endpoints_listening", host=host, port=server.server_port)
+    log.info("endpoints_listening", host=settings.metrics_host, port=server.server_port)
     try:
         yield
     finally:
@@ -79,13 +93,14 @@ def _listen(host: str, port: int) -> ThreadingWSGIServer:
         return server_class((host, port), _Handler)
     except OSError as error:
         raise ConfigurationError(
-            f"Cannot listen on {host}, port {port} (HEAVYLIFT_CONTROLLER_METRICS_HOST, "
-            f"HEAVYLIFT_CONTROLLER_METRICS_PORT): {error}"
+            f"Cannot listen on {host}, port {port} (HEAVYLIFT_METRICS_HOST, HEAVYLIFT_METRICS_PORT): {error}"
         ) from error
 
 
-def _livez(loops: Sequence[Loop]) -> tuple[str, str]:
-    stalled = {loop.name: age for loop in loops if (age := loop.stalled_for()) is not None}
-    if not stalled:
-        return "200 OK", "ok"
-    return "503 Service Unavailable", "\n".join(f"{name}: no turn for {age:.0f} s" for name, age in stalled.items())
+def _checked(check: Check) -> tuple[str, str]:
+    wrong = check()
+    return ("200 OK", "ok") if wrong is None else ("503 Service Unavailable", wrong)
+
+
+def _unknown(checks: Mapping[str, Check]) -> tuple[str, str]:
+    return "404 Not Found", f"There are {', '.join(checks)} and {METRICS}."
