@@ -84,6 +84,10 @@ class Keys:
         """List: at most one token, which wakes one idle worker."""
         return f"{self.base(queue)}wake"
 
+    def suspects(self, queue: str) -> str:
+        """List: messages of jobs that were lost twice, for a worker that holds nothing."""
+        return f"{self.base(queue)}suspects"
+
     def leases(self, queue: str) -> str:
         """Hash: uuid -> fencing token of the attempt that may write."""
         return f"{self.base(queue)}leases"

@@ -4,8 +4,9 @@ The problem: kombu's Redis transport pops a message with one command and notes t
 between the two loses the message. Here one script pops, counts the attempt and takes the lease.
 
 How it works: the channel has one connection with at most one command outstanding. It asks each of its queues in order
-for as many jobs as the worker has free slots. When all are empty, it waits on the queues' wake lists (BLPOP), and looks
-again when a token comes or IDLE_LOOK_INTERVAL has passed.
+for as many jobs as the worker has free slots. When all are empty, it waits on the queues' wake lists (BLPOP) and asks
+again when a token comes. When none has come for IDLE_LOOK_INTERVAL, one EXISTS looks for messages that came without a
+token: from a stock producer, or while another worker took the token and died.
 
 What is not guaranteed: a claim whose reply is lost leaves a leased job that nobody runs. The desk is told, and has it
 released when Redis is back; should the worker die before that, the reaper returns it within the lease period.
@@ -132,6 +133,8 @@ class Channel(stock.Channel):
     def __init__(self, *args: object, **kwargs: object) -> None:
         self._asked: _Asked | None = None
         self._look = 0  # the queue asked next; past the last one: wait
+        self._overdue = False  # no token came for a while: look for messages without one
+        self._sent = ""  # the outstanding command's name
         self._passed_over: set[str] = set()  # queues whose last claim was an error
         try:
             super().__init__(*args, **kwargs)
@@ -167,9 +170,13 @@ class Channel(stock.Channel):
             self._asked = _Asked(queue, call, first, room)
             self._send(*call.commands[0])
         elif queues and self.desk.room():
-            self._send("BLPOP", *(self.keys.wake(queue) for queue in queues), timeout or self.brpop_timeout)
+            if self._overdue:
+                self._send(*ops.find_messages(self.keys, list(queues)).commands[0])
+            else:
+                self._send("BLPOP", *(self.keys.wake(queue) for queue in queues), timeout or self.brpop_timeout)
 
     def _send(self, *command: Argument) -> None:
+        self._sent = str(command[0])
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
         self.client.connection.send_command(*command)
@@ -177,7 +184,7 @@ class Channel(stock.Channel):
     def _brpop_read(self, **options: object) -> bool:
         asked = self._asked
         try:
-            reply = self.client.parse_response(self.client.connection, "EVALSHA" if asked else "BLPOP", **options)
+            reply = self.client.parse_response(self.client.connection, self._sent, **options)
             self._asked = None
             if asked:
                 self._passed_over.discard(asked.queue)
@@ -202,10 +209,16 @@ class Channel(stock.Channel):
             self._asked = None
             self.desk.answered()
         if not asked:
-            self._look = 0
+            self._heed(token_or_message=bool(reply))
         elif self.desk.room():
             self._brpop_start()
         return True
+
+    def _heed(self, *, token_or_message: bool) -> None:
+        """Ask all queues when there was one; when not, look for what the wait cannot tell, then wait again."""
+        self._overdue = not token_or_message and not self._overdue
+        if token_or_message:
+            self._look = 0
 
     def _pass_over(self, asked: _Asked, error: exceptions.ResponseError) -> None:
         """Go on with the next queue: one whose keys are of a foreign type must not starve the others."""

@@ -17,7 +17,7 @@ from heavylift.operations.attempts import (
     report_progress,
 )
 from heavylift.operations.job_types import publish_types, read_queues, read_type_names, read_types
-from heavylift.operations.queues import QueueState, queue_state
+from heavylift.operations.queues import QueueState, find_messages, queue_state
 from heavylift.operations.reading import EventPage, cursor_of, list_jobs, read_events, read_job, read_statuses
 from heavylift.operations.recovery import (
     Lease,
@@ -52,6 +52,7 @@ __all__ = [
     "cancel",
     "claim",
     "cursor_of",
+    "find_messages",
     "finish",
     "fire",
     "forget",

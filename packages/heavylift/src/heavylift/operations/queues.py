@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heavylift.constants import Keys
@@ -25,6 +26,12 @@ class QueueState:
     scheduled: int
     dead: int
     oldest_age_seconds: float
+
+
+def find_messages(keys: Keys, queues: Sequence[str]) -> Call[bool]:
+    """Return whether any of the queues has a message, with one command for all of them."""
+    lists = [name for queue in queues for name in (*keys.lists(queue), keys.suspects(queue))]
+    return Call([("EXISTS", *lists)], lambda replies: to_int(replies[0]) > 0)
 
 
 def queue_state(keys: Keys, queue: str) -> Call[QueueState]:
@@ -55,6 +62,5 @@ def queue_state(keys: Keys, queue: str) -> Call[QueueState]:
         return QueueState(queued + max(unadopted, 0), running, scheduled, dead, oldest_age_seconds=max(age, 0.0))
 
     lengths = [("LLEN", name) for name in keys.lists(queue)]
-    base = keys.base(queue)
-    messages = [("GET", f"{base}stale"), ("LLEN", f"{base}suspects"), *lengths]
+    messages = [("GET", f"{keys.base(queue)}stale"), ("LLEN", keys.suspects(queue)), *lengths]
     return Call([("TIME",), *counts, *bands, *messages], parse)
