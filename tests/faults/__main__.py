@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--outage", type=float, default=5.0, help="seconds; longer than the lease")
     parser.add_argument("--stock", action="store_true", help="stock Celery instead of Heavylift")
     given = parser.parse_args()
-    form = Form(jobs=given.jobs, pace=Pace(given.submit, given.outage), lease=given.lease, await_end=90)
+    form = Form(jobs=given.jobs, pace=Pace(given.submit, given.outage, given.outage), lease=given.lease, await_end=90)
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     report = perform(BY_NAME[given.scenario], form, folder, StockStack if given.stock else Stack)
     print(table([report]), report, folder, sep="\n")

@@ -38,15 +38,15 @@ class Form:
         )
 
 
-LONG = Form(jobs=10_000, pace=Pace(submit=50, outage=20), lease=15, await_end=90)
+LONG = Form(jobs=10_000, pace=Pace(submit=50, outage=20, pause=30), lease=15, await_end=90)
 
 
 def perform(scenario: Scenario, form: Form, folder: Path, kind: type[Stack] = Stack) -> Report:
     """Start a stack, break it, wait for the end of all jobs, and judge."""
     began = time.monotonic()
     longest = max(kind.seconds[1] for kind in scenario.kinds)
-    if scenario.holds_slots:
-        longest = HOLD + form.pace.outage
+    if scenario.holds_slots_for:
+        longest = HOLD + scenario.holds_slots_for(form.pace)
     size = dataclasses.replace(scenario.size, lease=form.lease, longest=longest)
     limit = form.lease + form.margin + (form.pace.outage if scenario.outage_delays else 0.0)
     report = Report(scenario.name, kind.title, jobs=form.jobs, limit=limit)

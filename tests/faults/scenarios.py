@@ -39,6 +39,8 @@ class Pace:
     submit: float
     outage: float
     """Longer than the lease."""
+    pause: float
+    """How long Redis is frozen; longer than the lease."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Scenario:
     harmless: bool = False
     """No attempt may be lost or repeated at all."""
     size: Size = field(default_factory=Size)
-    holds_slots: bool = False
-    """Some jobs run longer than the outage."""
+    holds_slots_for: Callable[[Pace], float] | None = None
+    """How long an outage is that some jobs outrun; none do where not given."""
     outage_delays: bool = False
     """Recovery may take the outage's time longer: what recovers is itself frozen."""
     around: Callable[[Stack], AbstractContextManager[None]] = lambda _: nullcontext()
@@ -158,9 +160,9 @@ def redis_down(stack: Stack, chaos: Chaos, pace: Pace) -> None:
 def redis_paused(stack: Stack, chaos: Chaos, pace: Pace) -> None:
     for _ in range(ROUNDS):
         chaos.pause(HOLD, HOLD + 2)
-        hold_slots(stack, pace.outage + HOLD)
+        hold_slots(stack, pace.pause + HOLD)
         with workers_come_late(stack):
-            chaos.pause_redis(pace.outage)
+            chaos.pause_redis(pace.pause)
 
 
 def flush_scripts(stack: Stack, chaos: Chaos, pace: Pace) -> None:
@@ -270,16 +272,16 @@ SCENARIOS = (
         redis_down,
         around=through_proxy,
         harmless=True,
-        holds_slots=True,
+        holds_slots_for=lambda pace: pace.outage,
         more_jobs=4 * ROUNDS,
     ),
     Scenario(
         "redis-paused",
-        "Redis frozen for longer than the lease, slots busy and free; workers reach it again 2 s after the controller",
+        "Redis frozen for 30 s, twice as long as the lease, slots busy and free; workers reach it again 2 s after the controller",
         redis_paused,
         around=through_proxy,
         harmless=True,
-        holds_slots=True,
+        holds_slots_for=lambda pace: pace.pause,
         more_jobs=4 * ROUNDS,
     ),
     Scenario("script-flush", "SCRIPT FLUSH every 0.05 to 0.3 s", flush_scripts, harmless=True, stock=False),

@@ -20,7 +20,7 @@ from tests.faults.stack import Size, Stack
 
 pytestmark = pytest.mark.integration
 
-SHORT = Form(jobs=300, pace=Pace(submit=5, outage=3.5), lease=3, await_end=20, margin=15)
+SHORT = Form(jobs=300, pace=Pace(submit=5, outage=3.5, pause=3.5), lease=3, await_end=20, margin=15)
 PATIENT = replace(SHORT, lease=10)
 """Where no lease is to end: connections break so often that some renewals come late."""
 
