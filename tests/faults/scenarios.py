@@ -277,7 +277,7 @@ SCENARIOS = (
     ),
     Scenario(
         "redis-paused",
-        "Redis frozen for 30 s, twice as long as the lease, slots busy and free; workers reach it again 2 s after the controller",
+        "Redis frozen for 30 s, slots busy and free; workers reach it again 2 s after the controller",
         redis_paused,
         around=through_proxy,
         harmless=True,
