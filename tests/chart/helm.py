@@ -1,0 +1,85 @@
+"""Helm as the tests use it: what it renders, and what it says when it refuses.
+
+Rendering needs no cluster and takes some 50 ms. Renders are remembered for the life of the process, since most tests
+look at the same few.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pydantic import JsonValue
+
+CHART = Path(__file__).parents[2] / "charts" / "heavylift"
+
+RELEASE = "demo"
+NAMESPACE = "work"
+
+Values = Mapping[str, JsonValue]
+
+
+class RefusedError(Exception):
+    """Helm ended with an error; the text is what it wrote."""
+
+
+@dataclass(frozen=True)
+class Helm:
+    """A Helm of one major version."""
+
+    path: str
+    major: int
+
+    def template(
+        self,
+        values: Path | Values,
+        *,
+        release: str = RELEASE,
+        namespace: str = NAMESPACE,
+        chart: Path = CHART,
+        options: tuple[str, ...] = (),
+    ) -> str:
+        """Return the rendered objects. Raises `RefusedError`."""
+        command = ("template", release, str(chart), "--namespace", namespace, *options)
+        return _run(self.path, command, _written(values))
+
+    def lint(self, values: Path | Values) -> str:
+        """Return what `helm lint --strict` says of the chart with these values. Raises `RefusedError`."""
+        return _run(self.path, ("lint", "--strict", str(CHART), "--namespace", NAMESPACE), _written(values))
+
+    def refusal(self, values: Path | Values, *, release: str = RELEASE) -> str:
+        """Return the message with which rendering ends, in one line."""
+        try:
+            self.template(values, release=release)
+        except RefusedError as refused:
+            return " ".join(str(refused).split())
+        raise AssertionError(f"rendered although it should have been refused: {_written(values)}")
+
+
+@cache
+def installed(name: str, major: int) -> Helm | None:
+    """Return the Helm of this name if there is one, and if it is of this major version."""
+    path = shutil.which(name)
+    if path is None:
+        return None
+    version = _run(path, ("version", "--template", "{{.Version}}"), "")
+    return Helm(path, major) if version.startswith(f"v{major}.") else None
+
+
+def _written(values: Path | Values) -> str:
+    return values.read_text() if isinstance(values, Path) else json.dumps(values)
+
+
+@cache
+def _run(path: str, arguments: tuple[str, ...], values: str) -> str:
+    command = [path, *arguments, *(["--values", "-"] if values else [])]
+    # No cluster may have a say, not even one that the developer's kubeconfig names.
+    environment = {**os.environ, "KUBECONFIG": os.devnull}
+    done = subprocess.run(command, input=values, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RefusedError(done.stderr + done.stdout)
+    return done.stdout
