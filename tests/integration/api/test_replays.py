@@ -73,7 +73,7 @@ def test_a_job_past_its_retention_is_a_conflict(api: httpx.Client, worker: Worke
     worker.store.redis.zadd(f"{worker.keys.base('default')}kept", {job_id.partition("-")[2]: 1})
     response = api.post(f"/v1/jobs/{job_id}:replay")
     assert (response.status_code, "retention" in response.json()["detail"]) == (409, True)
-    assert replay(api) == {"replayed": 0, "next_cursor": None}
+    assert replay(api, all=True) == {"replayed": 0, "next_cursor": None}
 
 
 def test_an_unknown_job_is_not_found(api: httpx.Client) -> None:
@@ -83,7 +83,7 @@ def test_an_unknown_job_is_not_found(api: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        ({}, {"echo", "movie", "killed"}),
+        ({"all": True}, {"echo", "movie", "killed"}),
         ({"type": "echo"}, {"echo", "killed"}),
         ({"queue": "video"}, {"movie"}),
         ({"error": "killed"}, {"killed"}),
@@ -94,7 +94,7 @@ def test_an_unknown_job_is_not_found(api: httpx.Client) -> None:
         ({"failed_after": "2199-01-01T00:00:00Z"}, set()),
     ],
 )
-def test_a_filter_chooses(api: httpx.Client, worker: Worker, wanted: dict[str, str], expected: set[str]) -> None:
+def test_a_filter_chooses(api: httpx.Client, worker: Worker, wanted: dict[str, object], expected: set[str]) -> None:
     jobs = {
         "echo": failed(api, worker),
         "movie": failed(api, worker, MOVIE),
@@ -121,12 +121,12 @@ def test_a_cursor_goes_on_through_all_queues_until_none_is_left(api: httpx.Clien
         failed(api, worker, MOVIE if n % 2 else ECHO)
     counts, cursor = [], None
     while not counts or cursor is not None:
-        answer = replay(api, limit=2, **({"cursor": cursor} if cursor else {}))
+        answer = replay(api, all=True, limit=2, **({"cursor": cursor} if cursor else {}))
         counts.append(answer["replayed"])
         cursor = answer["next_cursor"]
     assert sum(counts) == 7
     assert max(counts) == 2
-    assert replay(api) == {"replayed": 0, "next_cursor": None}
+    assert replay(api, all=True) == {"replayed": 0, "next_cursor": None}
 
 
 def test_thousands_are_replayed_in_one_request(api: httpx.Client, worker: Worker) -> None:
@@ -137,8 +137,8 @@ def test_thousands_are_replayed_in_one_request(api: httpx.Client, worker: Worker
     for claim in claims:
         ending = ops.Ending(ops.Outcome.FAILED)
         worker.store.run(ops.finish(worker.keys, claim.id, claim.token, ending, attempt=1, worker="worker-1"))
-    assert replay(api, limit=1100)["replayed"] == 1100
-    assert replay(api, limit=1100) == {"replayed": 100, "next_cursor": None}
+    assert replay(api, all=True, limit=1100)["replayed"] == 1100
+    assert replay(api, all=True, limit=1100) == {"replayed": 100, "next_cursor": None}
     first = min(str(claim.id) for claim in claims)
     again = [str(worker.claim().id) for _ in range(1200)]
     assert again[0] == first
@@ -153,8 +153,10 @@ def test_thousands_are_replayed_in_one_request(api: httpx.Client, worker: Worker
         ({"queue": "A"}, "/queue"),
         ({"failed_after": "yesterday"}, "/failed_after"),
         ({"failed_after": "2001-01-01T00:00:00"}, "/failed_after"),
-        ({"cursor": "abc"}, "/cursor"),
+        ({"all": True, "cursor": "abc"}, "/cursor"),
         ({"state": "failed"}, "/state"),
+        ({}, ""),
+        ({"limit": 5}, ""),
         ([], ""),
     ],
 )

@@ -111,6 +111,17 @@ def test_a_malformed_form_is_refused(
     assert worker.store.run(ops.queue_state(worker.keys, "video")).waiting == 0
 
 
+@pytest.mark.parametrize("file_first", [True, False])
+def test_an_unknown_field_of_a_form_is_refused(
+    api: httpx.Client, worker: Worker, shared_api: Api, *, file_first: bool
+) -> None:
+    before = stored_files(shared_api)
+    file, mistyped = ("file", ("a.mp4", FILM)), ("imput", (None, b"{}"))
+    response = api.post("/upload", files=[file, mistyped] if file_first else [mistyped, file])
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, "/imput")
+    assert stored_files(shared_api) == before
+
+
 def test_a_file_is_removed_when_its_job_is_refused_at_last(
     start_api: Callable[..., Api], worker: Worker, redis_url: str
 ) -> None:

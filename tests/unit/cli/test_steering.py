@@ -82,7 +82,13 @@ def test_a_replay_stops_at_its_limit(api: ScriptedApi, heavylift: Run) -> None:
     assert json.loads(heavylift("replay", "--queue", "q", "--limit", "3", "--json").out) == {"replayed": 3}
 
 
-@pytest.mark.parametrize("arguments", [[], [ID, "--type", "t"]])
+def test_all_failed_jobs_are_replayed_where_that_is_said(api: ScriptedApi, heavylift: Run) -> None:
+    api.script(answer({"replayed": 2}, 202))
+    assert heavylift("replay", "--all").out == "2 jobs queued again.\n"
+    assert json.loads(api.requests[0].body)["all"] is True
+
+
+@pytest.mark.parametrize("arguments", [[], [ID, "--type", "t"], [ID, "--all"]])
 def test_a_replay_of_everything_by_mistake_is_a_usage_error(heavylift: Run, arguments: list[str]) -> None:
     assert heavylift("replay", *arguments).code == ExitCode.USAGE
 

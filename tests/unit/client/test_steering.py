@@ -98,6 +98,12 @@ def test_a_replay_by_filter_sends_what_was_given(api: ScriptedApi, call: Call) -
     assert sent == {"type": "t", "error": "lost", "failed_after": "2026-01-02T00:00:00+00:00", "limit": 3}
 
 
+def test_all_failed_jobs_are_replayed_only_on_purpose(api: ScriptedApi, call: Call) -> None:
+    api.script(answer({"replayed": 3, "next_cursor": None}, 202))
+    assert call(lambda c: c.replay_jobs(all_failed=True)).replayed == 3
+    assert json.loads(api.requests[0].body) == {"all": True, "limit": 1000}
+
+
 def test_queues_are_read(api: ScriptedApi, call: Call) -> None:
     api.script(answer({"items": [QUEUE]}))
     [queue] = call(lambda c: c.queues())

@@ -10,6 +10,9 @@ from heavylift_api.multipart import MultipartReader, Part
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
+FIELDS = ("type", "input")
+"""A form's fields beside `file`."""
+
 MAX_FIELD_SIZE = 1024 * 1024
 """Bytes of a form's field other than the file: `input` is kept in Redis's memory."""
 
@@ -91,6 +94,9 @@ class Form:
         while (part := await self._reader.next_part()) is not None:
             if part.name == "file":
                 return part
+            if part.name not in FIELDS:
+                detail = f"A form has the field `file`, and may have {' and '.join(f'`{name}`' for name in FIELDS)}."
+                raise InvalidRequest(errors=[FieldError(pointer=f"/{part.name}", detail=detail)])
             self.fields[part.name] = await self._read_field()
         return None
 

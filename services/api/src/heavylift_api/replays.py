@@ -11,9 +11,10 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from heavylift.model import Job, JobStatus
 from heavylift.operations import cursor_of, list_jobs, read_queues, replay_each
@@ -35,7 +36,7 @@ _PLACE = re.compile(r"(?P<queue>[a-z][a-z0-9_.]{0,62}) (?P<before>\d{1,15}-\S{1,
 
 
 class ReplayRequest(BaseModel):
-    """Which failed jobs to replay; without any criterion all."""
+    """Which failed jobs to replay: those that fit every criterion, or `all`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,10 +46,19 @@ class ReplayRequest(BaseModel):
     """The `type` of the job's error."""
     failed_after: AwareDatetime | None = None
     failed_before: AwareDatetime | None = None
+    all_failed: bool = Field(default=False, alias="all")
+    """Without any criterion: said on purpose, for a filter that was left out by mistake must not replay everything."""
     limit: int = Field(default=1000, ge=1, le=MAX_REPLAYED)
     """Replay so many at most."""
     cursor: str | None = Field(default=None, max_length=200)
     """`next_cursor` of the answer before."""
+
+    @model_validator(mode="after")
+    def _insist_on_a_choice(self) -> Self:
+        criteria = (self.type, self.queue, self.error, self.failed_after, self.failed_before)
+        if not self.all_failed and all(each is None for each in criteria):
+            raise PydanticCustomError("no_criterion", 'Give a criterion, or `"all": true` for every failed job.')
+        return self
 
     def fits(self, job: Job) -> bool:
         """Tell whether a failed job is meant."""

@@ -31,22 +31,27 @@ def replay(
     failed_before: Annotated[
         datetime | None, typer.Option("--before", formats=_TIMES, help=f"All that failed before it. {_WHEN}")
     ] = None,
+    all_failed: Annotated[bool, typer.Option("--all", help="All failed jobs.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="So many at most.")] = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
     json: Json = False,
 ) -> None:
     """Queue failed jobs again: those named, or all that fit every option given."""
-    wanted = {
+    wanted: dict[str, str | datetime | None] = {
         "job_type": job_type,
         "queue": queue,
         "error": error,
         "failed_after": _aware(failed_after),
         "failed_before": _aware(failed_before),
     }
-    chosen = {name: value for name, value in wanted.items() if value is not None}
+    chosen: dict[str, str | datetime | bool] = {name: value for name, value in wanted.items() if value is not None}
+    if all_failed:
+        chosen["all_failed"] = True
     if bool(job_ids) == bool(chosen):
-        raise typer.BadParameter("name jobs, or give --type, --queue, --error, --after or --before.", param_hint="ID")
+        raise typer.BadParameter(
+            "name jobs, or give --type, --queue, --error, --after, --before or --all.", param_hint="ID"
+        )
     with connect(url, api_key) as client:
         if job_ids:
             replayed, code = _replay_named(client, job_ids)
@@ -72,7 +77,7 @@ def _replay_named(client: Client, job_ids: list[str]) -> tuple[int, ExitCode]:
     return replayed, code
 
 
-def _replay_fitting(client: Client, chosen: dict[str, str | datetime], limit: int | None) -> int:
+def _replay_fitting(client: Client, chosen: dict[str, str | datetime | bool], limit: int | None) -> int:
     replayed, cursor = 0, None
     while limit is None or replayed < limit:
         most = MOST if limit is None else min(limit - replayed, MOST)

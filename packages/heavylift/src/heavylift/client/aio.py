@@ -140,6 +140,7 @@ class AsyncClient:
         error: str | None = None,
         failed_after: datetime | None = None,
         failed_before: datetime | None = None,
+        all_failed: bool = False,
         limit: int = 1000,
         cursor: str | None = None,
     ) -> Replayed:
@@ -151,6 +152,7 @@ class AsyncClient:
                 error=error,
                 failed_after=failed_after,
                 failed_before=failed_before,
+                all_failed=all_failed,
                 limit=limit,
                 cursor=cursor,
             )

@@ -133,6 +133,7 @@ class Operations:
         error: str | None,
         failed_after: datetime | None,
         failed_before: datetime | None,
+        all_failed: bool,
         limit: int,
         cursor: str | None,
     ) -> Flow[Replayed]:
@@ -143,6 +144,7 @@ class Operations:
             error=error,
             failed_after=_moment(failed_after),
             failed_before=_moment(failed_before),
+            all=all_failed or None,
             limit=limit,
             cursor=cursor,
         )

@@ -196,10 +196,14 @@ class Client:
         error: str | None = None,
         failed_after: datetime | None = None,
         failed_before: datetime | None = None,
+        all_failed: bool = False,
         limit: int = 1000,
         cursor: str | None = None,
     ) -> Replayed:
-        """Queue the failed jobs again that fit every criterion given, up to `limit`. `error` is their error's type."""
+        """Queue the failed jobs again that fit every criterion given, up to `limit`. `error` is their error's type.
+
+        Without any criterion only with `all_failed`.
+        """
         return self._run(
             self._operations.replay_jobs(
                 job_type=job_type,
@@ -207,6 +211,7 @@ class Client:
                 error=error,
                 failed_after=failed_after,
                 failed_before=failed_before,
+                all_failed=all_failed,
                 limit=limit,
                 cursor=cursor,
             )
