@@ -4,9 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROJECTS := $(wildcard packages/*/pyproject.toml services/*/pyproject.toml)
 READY := .venv/.ready
+SERVICES := $(patsubst services/%/Dockerfile,%,$(wildcard services/*/Dockerfile))
+IMAGES := $(SERVICES) worker-video
+TAG ?= 0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format lock bench faults clean
+.PHONY: help setup run test lint format lock images $(IMAGES:%=image-%) bench faults clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,13 +32,35 @@ format: $(READY) ## Repair what ruff can repair
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet
 
-lock: $(READY) ## Resolve requirements.lock anew after a change of a pyproject.toml
+lock: $(READY) ## Resolve requirements.lock and the images' locks anew after a change of a pyproject.toml
 	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r .ci/uv.txt
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras \
-		--group build --group dev-stack --group test --python-version 3.11 \
-		--no-emit-package heavylift --no-emit-package heavylift-api \
-		--no-emit-package heavylift-worker --no-emit-package heavylift-controller \
-		pyproject.toml -o requirements.lock
+	@$(COMPILE) --all-extras --group build --group dev-stack --group test pyproject.toml -o requirements.lock
+	@$(MAKE) --no-print-directory --always-make $(LOCKS)
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	$(foreach name,heavylift $(SERVICES:%=heavylift-%),--no-emit-package $(name))
+LOCKS := images/build.lock $(patsubst %,services/%.lock,$(patsubst %,%/requirements,$(filter-out worker,$(SERVICES))) \
+	worker/requirements-base worker/requirements-video)
+
+# Begun as a copy, a lock keeps the versions and hashes of what it is a part of.
+services/worker/requirements-video.lock: OPTIONS := --extra video
+images/build.lock: OPTIONS := --group build
+$(LOCKS): requirements.lock
+	@cp $< $@
+	@$(COMPILE) --no-annotate --constraint $< $(OPTIONS) $(wildcard $(@D)/pyproject.toml) -o $@
+
+images: $(IMAGES:%=image-%) ## Build the container images; TAG=0.1.0 BASE_IMAGE=python:3.13-slim SOURCE=https://…
+	@docker image ls --filter 'reference=heavylift/*:$(TAG)' --format '{{.Repository}}:{{.Tag}}  {{.Size}}'
+
+image-worker: OPTIONS := --target base
+image-worker-video: OPTIONS := --target video
+$(IMAGES:%=image-%): image-%:
+	@echo "Building heavylift/$*:$(TAG) …"
+	@DOCKER_BUILDKIT=1 docker build --quiet --tag heavylift/$*:$(TAG) $(OPTIONS) $(BUILD_ARGS) \
+		--file services/$(firstword $(subst -, ,$*))/Dockerfile . >/dev/null
+
+BUILD_ARGS = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --build-arg VERSION=$(TAG) \
+	--build-arg SOURCE=$(SOURCE) --build-arg REVISION=$(shell git describe --always --abbrev=40 --exclude='*' --dirty)
 
 bench: $(READY) ## Measure, beside other task queues on the same machine; ROWS=submit,drain,… ROUNDS=5
 	@$(BIN)/python -m bench
