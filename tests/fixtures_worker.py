@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from heavylift.settings import Settings
 from heavylift.store import Store
 from tests.fixtures_redis import RedisServer
 from tests.waiting import wait_until
+from tests.watched import Watched
 
 SAMPLE_JOBS = "tests.integration.worker.sample_jobs"
 REPOSITORY = Path(__file__).parents[1]
@@ -46,10 +47,13 @@ class Jobs:
     def submit(self, name: str, /, **fields: object) -> JobId:
         return self.submit_many(name, [fields])[0]
 
-    def submit_many(self, name: str, inputs: Sequence[Mapping[str, object]]) -> list[JobId]:
+    def submit_many(
+        self, name: str, inputs: Sequence[Mapping[str, object]], *, run_at: datetime | None = None
+    ) -> list[JobId]:
         info = self.infos[f"sample.{name}"]
         items = [
-            ops.Submission(new_job_id(info.queue), info, json.dumps(each, default=str).encode()) for each in inputs
+            ops.Submission(new_job_id(info.queue), info, json.dumps(each, default=str).encode(), run_at=run_at)
+            for each in inputs
         ]
         return [each.id for each in self.store.run(ops.submit(self.store.keys, info.queue, items))]
 
@@ -98,7 +102,7 @@ class Jobs:
         return self.store.run(ops.reap(self.store.keys, queue, self.leases(queue)))
 
 
-class WorkerProcess:
+class WorkerProcess(Watched):
     """`python -m heavylift_worker`, by default with the sample jobs."""
 
     def __init__(self, redis_url: str, folder: Path, *, slots: int = 1, modules: str = SAMPLE_JOBS, **env: str) -> None:
@@ -186,6 +190,7 @@ def jobs(worker: WorkerProcess, worker_redis: RedisServer) -> Iterator[Jobs]:
     """Jobs for the shared worker."""
     jobs = Jobs(worker_redis.url)
     yield jobs
+    wait_until(lambda: not jobs.leases(), 20, what="the worker to hold nothing that the test has left behind")
     assert worker.process.poll() is None, worker.log.read_text()[-4000:]
     jobs.store.close()
 

@@ -10,13 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId, new_job_id
@@ -38,6 +34,7 @@ from heavylift.operations import (
 from heavylift.settings import Settings
 from heavylift.store import Store
 from tests.waiting import wait_until
+from tests.watched import Watched
 
 LEASE = 1.0
 BEAT = 0.1
@@ -57,7 +54,7 @@ class Time:
         return self.now
 
 
-class ControllerProcess:
+class ControllerProcess(Watched):
     """`python -m heavylift_controller` with short periods."""
 
     def __init__(self, redis_url: str, folder: Path, **env: str) -> None:
@@ -93,23 +90,6 @@ class ControllerProcess:
 
         wait_until(lambda: self.events("endpoints_listening"), what="the controller's start")
         wait_until(reached, what="contact of all loops with Redis")
-
-    def get(self, path: str) -> tuple[int, str]:
-        port = self.events("endpoints_listening")[0]["port"]
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
-                return response.status, response.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-    def samples(self, name: str, *labels: str) -> dict[str, float]:
-        """Return a metric's values by the given labels' values, joined by a blank."""
-        text = self.get("/metrics")[1]
-        every = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
-        return {
-            " ".join(sample.labels[label] for label in labels): sample.value for sample in every if sample.name == name
-        }
 
     def stop(self) -> int:
         if self.process.poll() is None:

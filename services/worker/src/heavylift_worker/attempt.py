@@ -32,7 +32,7 @@ from heavylift.store import Store
 from heavylift_worker.context import AttemptContext
 from heavylift_worker.descendants import adopt_orphans, die_with, end_leftovers
 from heavylift_worker.guard import Guard
-from heavylift_worker.outcome import ending_of, invalid_input, unwritable
+from heavylift_worker.outcome import ending_of, invalid_input, reported, unwritable
 from heavylift_worker.registry import Registry
 from heavylift_worker.settings import WorkerSettings
 from heavylift_worker.usage import Usage
@@ -111,14 +111,14 @@ def begin_child() -> None:
     config["authkey"] = multiprocessing.process.AuthenticationString(config["authkey"])  # ty: ignore[missing-attribute]
 
 
-def run_attempt(assignment: Assignment) -> None:
-    """Run one attempt to its end in the store. What goes wrong in it is written there, not raised."""
+def run_attempt(assignment: Assignment) -> str:
+    """Run one attempt to its end in the store; returns how it ended. What goes wrong is written there, not raised."""
     global _attempt  # noqa: PLW0603
     assert _bench is not None, "prepare() comes before the pool's first fork"
     _forget_last_job()
     _attempt = Attempt(assignment, _bench)
     try:
-        _attempt.run()
+        return _attempt.run()
     finally:
         _attempt = None
 
@@ -151,8 +151,8 @@ class Attempt:
             workdir=bench.workdir(assignment.token),
         )
 
-    def run(self) -> None:
-        """Run the job and end the attempt in the store."""
+    def run(self) -> str:
+        """Run the job and end the attempt in the store; returns how it ended."""
         usage = Usage()
         ending = self._work(self.bench.registry.types[self.assignment.type])
         leftovers = end_leftovers()
@@ -169,6 +169,7 @@ class Attempt:
             seconds=round(time.time() - self.started_at, 3),
             leftovers=leftovers,
         )
+        return reported(ending, finished)
 
     def _work(self, job_type: JobType) -> Ending:
         try:

@@ -47,6 +47,7 @@ class JobConsumer(Consumer):
     def register_with_event_loop(self, hub: Hub) -> None:
         """Let the controller wake the loop, which else may sleep for seconds: a child died, or it is time to leave."""
         super().register_with_event_loop(hub)
+        hub.on_tick.add(self.controller.pulse.turned)
         hub.add_reader(self.controller.wake_pipe, self._on_wake)
 
     def on_ready(self) -> None:
@@ -68,7 +69,7 @@ class JobConsumer(Consumer):
             interval_start=RECONNECT_STEP,
             interval_step=RECONNECT_STEP,
             interval_max=LONGEST_PAUSE,
-            callback=maybe_shutdown,
+            callback=self._turn,
         )
         self.first_connection_attempt = False
         self._connected_at = time.monotonic()
@@ -82,8 +83,13 @@ class JobConsumer(Consumer):
             return
         self._pause = min(max(RECONNECT_STEP, 2 * self._pause), LONGEST_PAUSE)
         while time.monotonic() < now + self._pause:
-            maybe_shutdown()
+            self._turn()
             time.sleep(RECONNECT_STEP / 4)
+
+    def _turn(self) -> None:
+        """Do between two tries what the event loop does in each turn."""
+        self.controller.pulse.turned()
+        maybe_shutdown()
 
     def on_close(self) -> None:
         """Give back jobs that no child has begun: Celery drops them here."""

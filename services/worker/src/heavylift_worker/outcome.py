@@ -11,8 +11,13 @@ from pydantic import ValidationError
 
 from heavylift import JobCancelled, JobFailed, JobRetry, JobType
 from heavylift.errors import ArtifactNotFound, InvalidArtifactName, SoftTimeLimitExceeded
-from heavylift.model import JobError, RetryPolicy
-from heavylift.operations import Ending, Outcome
+from heavylift.model import TERMINAL, JobError, RetryPolicy
+from heavylift.operations import Ending, Finished, Outcome
+
+LEASE_LOST = "lease_lost"
+HUNG = "hung"
+OUTCOMES = (*Outcome, LEASE_LOST, HUNG)
+"""What metrics tell apart: how the store has an attempt end, and what no ending of its own is."""
 
 MAX_DETAIL = 20_000
 """Characters of a traceback that are kept, its end: the record lies in Redis's memory."""
@@ -83,6 +88,13 @@ def stillborn(times: int) -> Ending:
         return Ending(Outcome.RELEASED, reason="its process died before it began", delay=delay)
     error = JobError(type="lost", message=f"Its worker's processes die before they begin: {times} in a row.")
     return Ending(Outcome.LOST, error=error, reason="its process died before it began")
+
+
+def reported(ending: Ending, finished: Finished) -> str:
+    """Return how an attempt ended after all: one that may not be retried any more has failed."""
+    if not finished.written:
+        return LEASE_LOST
+    return finished.status if finished.status in TERMINAL else ending.outcome.value
 
 
 def backoff(policy: RetryPolicy, attempt: int) -> timedelta:

@@ -64,12 +64,16 @@ class JobRequest:
         """Note the child that runs it. A job that was cancelled or lost meanwhile is not to be run."""
         self.pid = pid
         self.supervisor.began()
-        if not self.desk.started(self.id, self.claim.token, pid):
+        if self.desk.started(self.id, self.claim.token, pid):
+            self.supervisor.meter.began(self.claim)
+        else:
             kill_group(pid)
 
-    def on_returned(self, _nothing: None) -> None:
+    def on_returned(self, outcome: str) -> None:
         """Forget the job: the child has ended its attempt."""
-        self.desk.leave(self.id, self.claim.token)
+        held = self.desk.leave(self.id, self.claim.token)
+        if held:  # else the supervisor has ended it, and counted it
+            self.supervisor.meter.finished(held, outcome)
         self.supervisor.job_left()
 
     def on_lost(self, info: ExceptionInfo) -> None:

@@ -36,6 +36,9 @@ class WorkerSettings(EndpointSettings):
     grace: Duration = timedelta(seconds=60)
     """After SIGTERM running jobs may go on for so long; then they go back to the queue with no attempt counted."""
 
+    stalled_after: Duration = Field(default=timedelta(minutes=2), ge=timedelta(seconds=1))
+    """How long its loops may take no turn before `/livez` fails. A silent name server costs a turn half a minute."""
+
     @field_validator("queues", "jobs", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -38,7 +38,9 @@ from heavylift.operations import Claim, Ending, LeaseState, Outcome
 from heavylift.store import Store
 from heavylift_worker.attempt import Bench
 from heavylift_worker.desk import Desk, Held
-from heavylift_worker.outcome import backoff, stillborn
+from heavylift_worker.meter import Meter
+from heavylift_worker.outcome import HUNG, LEASE_LOST, backoff, reported, stillborn
+from heavylift_worker.pulse import Pulse
 from heavylift_worker.usage import usage_of
 
 logger = structlog.get_logger()
@@ -67,6 +69,10 @@ class Supervisor(threading.Thread):
         self.registry = bench.registry
         self.settings = bench.settings
         self.processed = 0
+        self.meter = Meter()
+        self.pulse = Pulse("supervisor")
+        self.started = False
+        """Whether jobs were taken since the start."""
         self._interval = bench.settings.heartbeat_interval.total_seconds()
         self._bench = bench
         self._flower = bench.flower
@@ -103,6 +109,7 @@ class Supervisor(threading.Thread):
 
     def reconnected(self) -> None:
         """Say hello again at the next beat: the event loop has a new connection, and Redis may have come back empty."""
+        self.started = True
         self._said_hello = None
 
     def job_left(self) -> None:
@@ -157,6 +164,7 @@ class Supervisor(threading.Thread):
         """Beat until closed."""
         next_beat = 0.0
         while not self._closing:
+            self.pulse.turned()
             beat = time.monotonic() >= next_beat
             if beat:
                 next_beat = time.monotonic() + self._interval
@@ -178,6 +186,7 @@ class Supervisor(threading.Thread):
         # Here and not in drain(): a signal's handler may have interrupted the very lock that logging needs.
         if self.desk.draining and not self._drain_told:
             self._drain_told = True
+            self.meter.drained()
             logger.info("worker_draining", held=self.desk.held())
 
     def _turn(self, *, beat: bool) -> None:
@@ -195,14 +204,14 @@ class Supervisor(threading.Thread):
             if not each.ended:
                 by_queue[each.claim.id.queue].append(each)
         for queue, jobs in by_queue.items():
-            with _on_its_own(queue=queue):
+            with self._on_its_own(queue=queue):
                 leases = [(each.claim.id.uuid, each.claim.token) for each in jobs]
                 for each, state in zip(jobs, self._store.run(ops.renew(self._store.keys, queue, leases)), strict=True):
-                    self._heed(each.claim, state, end_sent=each.end_sent)
+                    self._heed(each, state)
 
     def _release_lost_claims(self) -> None:
         for lost in self.desk.lost_claims():
-            with _on_its_own(queue=lost.queue):
+            with self._on_its_own(queue=lost.queue):
                 for lease in self._store.run(ops.read_leases(self._store.keys, lost.queue)):
                     if lease.token in lost.tokens:
                         self._release(JobId(lost.queue, lease.uuid), lease.token)
@@ -217,29 +226,30 @@ class Supervisor(threading.Thread):
         )
         logger.info("lost_claim_released", job=str(job_id))
 
-    def _heed(self, claim: Claim, state: LeaseState, *, end_sent: bool) -> None:
-        job_id = str(claim.id)
+    def _heed(self, each: Held, state: LeaseState) -> None:
+        claim, job_id = each.claim, str(each.claim.id)
         if state is LeaseState.STOP:
             if self.desk.ask_to_stop(job_id, claim.token, grace=CANCEL_GRACE.total_seconds()):
                 logger.info("job_asked_to_stop", job=job_id, reason="cancelled")
         elif state is LeaseState.ENDED:
-            self._settle(claim, end_sent=end_sent)
+            self._settle(each, each.ending.outcome.value if each.ending else HUNG)
         elif state is LeaseState.LOST:
             logger.warning("lease_lost", job=job_id)
-            self._kill(claim)
+            self.meter.lease_lost(claim.id.queue)
+            self._kill(claim, LEASE_LOST)
 
-    def _settle(self, claim: Claim, *, end_sent: bool) -> None:
-        """Act on an attempt that was ended before. `end_sent`: perhaps by this worker, whose child must end then."""
-        if end_sent:
-            self._kill(claim)
+    def _settle(self, each: Held, outcome: str) -> None:
+        """Act on an attempt that was ended before: perhaps by this worker, whose child must end then."""
+        if each.end_sent:
+            self._kill(each.claim, outcome)
         else:  # the child was quicker; it is free in a moment
-            self.desk.settle(str(claim.id), claim.token, patience=CLEAN_UP_TIME.total_seconds())
+            self.desk.settle(str(each.claim.id), each.claim.token, patience=CLEAN_UP_TIME.total_seconds())
 
     def _enforce(self, held: list[Held]) -> None:
         now = time.monotonic()
         handing_back = self._drain_deadline is not None and now >= self._drain_deadline
         for each in held:
-            with _on_its_own(job=str(each.claim.id)):
+            with self._on_its_own(job=str(each.claim.id)):
                 self._enforce_one(each, now, handing_back=handing_back)
 
     def _enforce_one(self, each: Held, now: float, *, handing_back: bool) -> None:
@@ -249,7 +259,7 @@ class Supervisor(threading.Thread):
         if each.free_by is not None:
             if now >= each.free_by and not each.gone:
                 logger.warning("child_hangs_after_its_job", job=job_id, pid=each.pid)
-                self._kill(each.claim)
+                self._kill(each.claim, HUNG)
             return
         running = now - each.started_at if each.started_at is not None else 0.0
         if each.soft_limit and running >= each.soft_limit:
@@ -269,7 +279,7 @@ class Supervisor(threading.Thread):
     def _end(self, held: list[Held]) -> None:
         for each in held:
             if each.ending is not None:
-                with _on_its_own(job=str(each.claim.id)):
+                with self._on_its_own(job=str(each.claim.id)):
                     self._end_one(each, each.ending)
 
     def _end_one(self, each: Held, ending: Ending) -> None:
@@ -291,13 +301,17 @@ class Supervisor(threading.Thread):
         finished = self._store.run(finish)
         logger.info("attempt_ended_by_worker", job=str(claim.id), outcome=ending.outcome.value, status=finished.status)
         if finished.first or not finished.written or each.gone:
-            self._kill(claim)
+            self._kill(claim, reported(ending, finished))
         else:
-            self._settle(claim, end_sent=each.end_sent)
+            self._settle(each, reported(ending, finished))
 
-    def _kill(self, claim: Claim) -> None:
+    def _kill(self, claim: Claim, outcome: str) -> None:
+        """Kill the child, if there is one, and count its attempt's end: it will not tell of one itself."""
         workdir = self._bench.workdir(claim.token)
-        if self.desk.kill(str(claim.id), claim.token) and workdir.exists():
+        held = self.desk.kill(str(claim.id), claim.token)
+        if held:
+            self.meter.finished(held, outcome)
+        if held and workdir.exists():
             # A million files take longer than a lease lasts.
             threading.Thread(target=shutil.rmtree, args=(workdir,), kwargs={"ignore_errors": True}, daemon=True).start()
 
@@ -350,16 +364,16 @@ class Supervisor(threading.Thread):
         before, self._oom_kills = self._oom_kills, _oom_kills()
         return self._oom_kills > before
 
-
-@contextmanager
-def _on_its_own(**what: str) -> Generator[None]:
-    """Log what goes wrong with one queue or job, so that the others are still seen to. Redis being away is for all."""
-    try:
-        yield
-    except StoreUnavailable:
-        raise
-    except Exception:
-        logger.exception("supervisor_turn_failed", **what)
+    @contextmanager
+    def _on_its_own(self, **what: str) -> Generator[None]:
+        """Log what goes wrong with one queue or job, so that the others are seen to. Redis being away is for all."""
+        self.pulse.turned()  # a Redis that answers each of them slowly makes a long turn
+        try:
+            yield
+        except StoreUnavailable:
+            raise
+        except Exception:
+            logger.exception("supervisor_turn_failed", **what)
 
 
 def _oom_kills() -> int:

@@ -26,6 +26,8 @@ from heavylift.operations import Claimant
 from heavylift_worker.attempt import Bench, begin_child, prepare
 from heavylift_worker.celery_app import build_app
 from heavylift_worker.desk import Desk, kill_group
+from heavylift_worker.endpoints import endpoints
+from heavylift_worker.pulse import Pulse
 from heavylift_worker.registry import Registry
 from heavylift_worker.settings import WorkerSettings
 from heavylift_worker.supervisor import Supervisor
@@ -44,6 +46,7 @@ class Controller(WorkController):
         self.supervisor = Supervisor(bench, desk, on_empty=self.leave)
         self.wake_pipe, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
+        self.pulse = Pulse("event loop")
         self._grace = settings.grace.total_seconds()
         super().__init__(
             app=build_app(settings, registry, desk, queues),
@@ -126,8 +129,9 @@ def run_worker(settings: WorkerSettings) -> int:
         controller = Controller(settings, registry, queues, workdirs)
         controller.take_signals()
         logger.info("worker_starting", worker=settings.worker_name, queues=queues, slots=settings.concurrency)
-        controller.start()
-        controller.supervisor.close()
+        with endpoints(controller.supervisor, (controller.pulse, controller.supervisor.pulse), queues):
+            controller.start()
+            controller.supervisor.close()
     finally:
         shutil.rmtree(workdirs, ignore_errors=True)
     logger.info("worker_ended", worker=settings.worker_name, processed=controller.supervisor.processed)

@@ -32,6 +32,8 @@ class Claim:
     attempt: int
     alone: bool
     """The job was lost twice: nothing else may be claimed while it runs."""
+    waited: float | None = None
+    """Seconds from the submit, or from `run_at`, to this claim, if it is for the first attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def claim(keys: Keys, queue: str, claimant: Claimant, *, number: int, slots: int
 
 
 def _claim(queue: str, row: list[Reply]) -> Claim:
-    uuid, token, text, type_, input_, attempt, alone = row
+    uuid, token, text, type_, input_, attempt, alone, waited = row
     return Claim(
         id=JobId(queue, to_text(uuid)),
         token=to_text(token),
@@ -73,6 +75,7 @@ def _claim(queue: str, row: list[Reply]) -> Claim:
         input=input_ if isinstance(input_, bytes) else None,
         attempt=to_int(attempt),
         alone=alone == 1,
+        waited=to_int(waited) / 1000 if waited is not None else None,
     )
 
 

@@ -1,8 +1,8 @@
 -- Takes up to `slots` jobs from the queue, in priority order, and leases each to the worker.
 -- ARGV: boot token, number of the first claim, worker name, slots, jobs the worker holds, most messages to skip,
 --       attempts and retention (ms) of adopted jobs whose type nobody has published
--- Returns a list, one entry a job: {uuid, token, message, type, input, attempt, alone}. `input` is false for an adopted
--- message of a stock producer, whose arguments are in the message.
+-- Returns a list, one entry a job: {uuid, token, message, type, input, attempt, alone, waited}. `input` is false for an
+-- adopted message of a stock producer, whose arguments are in the message; `waited` (ms) for all but a first attempt.
 -- A job that was lost twice is a suspect: put aside by who holds other jobs, and taken by a worker that holds nothing, which
 -- claims no more meanwhile.
 local boot, claim, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -67,7 +67,8 @@ for i = busy == 0 and suspects > 0 and 1 or 2, #KEYS do
     local message = redis.call('RPOP', list)
     if not message then break end
     local uuid = read(message, step)
-    local job = uuid and redis.call('HMGET', record(uuid), 'status', 'type', 'input', 'attempts', 'max', 'expires', 'losses', 'started')
+    local job = uuid and redis.call('HMGET', record(uuid), 'status', 'type', 'input', 'attempts', 'max', 'expires', 'losses', 'started',
+      'created', 'run_at')
     if not job or job[1] ~= 'queued' then -- cancelled while it waited, or a second message of one job
       if job then redis.call('DECR', base .. 'stale') end
       skips = skips - 1
@@ -88,10 +89,10 @@ for i = busy == 0 and suspects > 0 and 1 or 2, #KEYS do
       redis.call('HSET', record(uuid), 'status', 'running', 'token', token, 'worker', worker, 'started', number(now),
         'attempts', attempt, 'message', message)
       if job[6] then redis.call('ZREM', base .. 'expiring', uuid) end
-      local created = redis.call('HGET', record(uuid), 'created')
-      move(uuid, 'queued', 'running', step, created)
+      move(uuid, 'queued', 'running', step, job[9])
       event(uuid, 'running', ',"attempt":' .. attempt .. ',"worker":' .. cjson.encode(worker))
-      taken[#taken + 1] = {uuid, token, message, job[2], job[3], attempt, alone and 1 or 0}
+      local waited = attempt == 1 and math.max(0, now - math.max(tonumber(job[9]), tonumber(job[10] or 0)))
+      taken[#taken + 1] = {uuid, token, message, job[2], job[3], attempt, alone and 1 or 0, waited}
     end
   end
 end
