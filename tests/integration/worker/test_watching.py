@@ -76,9 +76,6 @@ def test_flower_sees_how_jobs_end(jobs: Jobs, worker: WorkerProcess, watcher: Wa
 
 def test_an_idle_worker_asks_redis_less_than_once_a_second(own_jobs: Jobs, start_worker: StartWorker) -> None:
     start_worker(slots=2, HEAVYLIFT_QUEUES="sample,sample_b")
-    own_jobs.run("add", a=1)
-    own_jobs.redis.config_resetstat()
-    began = time.monotonic()
 
     def asked() -> dict[str, int]:
         """Return how often Redis was asked what, without this test's own question."""
@@ -89,6 +86,10 @@ def test_an_idle_worker_asks_redis_less_than_once_a_second(own_jobs: Jobs, start
             if name not in {"cmdstat_info", "cmdstat_config|resetstat"}
         }
 
+    wait_until(lambda: asked().get("cmdstat_publish"), what="its hello, which follows its job types")
+    own_jobs.run("add", a=1)
+    own_jobs.redis.config_resetstat()
+    began = time.monotonic()
     wait_until(lambda: asked().get("cmdstat_blpop", 0) >= 3, 20, what="three looks")
     seconds = time.monotonic() - began
 
