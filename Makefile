@@ -7,12 +7,14 @@ READY := .venv/.ready
 SERVICES := $(patsubst services/%/Dockerfile,%,$(wildcard services/*/Dockerfile))
 IMAGES := $(SERVICES) worker-video
 TAG ?= 0.1.0
+CLUSTER ?= heavylift
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format lock images $(IMAGES:%=image-%) bench faults clean
+.PHONY: help setup run test lint format lock images $(IMAGES:%=image-%) cluster cluster-down e2e bench \
+	faults clean
 
 help: ## Show this text
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Install everything into .venv, from requirements.lock alone
 
@@ -61,6 +63,15 @@ $(IMAGES:%=image-%): image-%:
 
 BUILD_ARGS = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --build-arg VERSION=$(TAG) \
 	--build-arg SOURCE=$(SOURCE) --build-arg REVISION=$(shell git describe --always --abbrev=40 --exclude='*' --dirty)
+
+cluster: images ## Make a local kind cluster with Heavylift on it, and say what to do next; CLUSTER=heavylift
+	@k8s/kind/up '$(CLUSTER)' $(IMAGES:%=heavylift/%:$(TAG))
+
+cluster-down: ## Delete that cluster
+	@kind delete cluster --name '$(CLUSTER)'
+
+e2e: $(READY) ## Test the chart on a kind cluster of its own, removed afterwards; ONLY=test. Docker, kind, kubectl, helm
+	@$(BIN)/pytest tests/e2e $(if $(ONLY),-k '$(ONLY)')
 
 bench: $(READY) ## Measure, beside other task queues on the same machine; ROWS=submit,drain,… ROUNDS=5
 	@$(BIN)/python -m bench

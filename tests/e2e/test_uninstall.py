@@ -1,0 +1,29 @@
+"""What stays when a release goes."""
+
+from __future__ import annotations
+
+from tests.e2e.namespace import Namespace
+from tests.e2e.release import Release
+from tests.e2e.values import TEAM_JOBS, team
+from tests.waiting import wait_until
+
+
+def test_an_uninstall_leaves_nothing_but_the_volumes_that_are_kept(namespace: Namespace) -> None:
+    before = namespace.everything()
+    namespace.apply(TEAM_JOBS)
+    release = Release(namespace)
+    release.install(team())
+    with release.client() as client:
+        job = client.wait(client.submit("team.rest", {"seconds": 0}).id, timeout=60)
+    release.run_helm("uninstall", release.name, "--wait")
+    namespace.kubectl("delete", "configmap", "team-jobs")
+    kept = wait_until(lambda: _only_volumes(namespace, before), 60, what="the end of everything else", every=1)
+
+    release.install(team() | {"redis": {}})
+    assert kept
+    assert job.status == "succeeded"
+
+
+def _only_volumes(namespace: Namespace, before: list[str]) -> list[str] | None:
+    left = [name for name in namespace.everything() if name not in before]
+    return left if all(name.startswith("persistentvolumeclaim/") for name in left) else None
