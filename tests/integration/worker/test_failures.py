@@ -24,7 +24,7 @@ def test_a_failed_attempt_is_tried_again_until_it_succeeds(jobs: Jobs) -> None:
         (2, "retrying"),
         (3, "succeeded"),
     ]
-    assert job.attempts[0].reason == "seven is not enough"
+    assert job.attempts[0].reason == "ValueError: seven is not enough"
 
 
 def test_a_job_fails_when_its_attempts_are_used_up(jobs: Jobs) -> None:
@@ -33,7 +33,7 @@ def test_a_job_fails_when_its_attempts_are_used_up(jobs: Jobs) -> None:
     assert job.status == "failed"
     assert [each.outcome for each in job.attempts] == ["retrying", "retrying", "failed"]
     assert job.error
-    assert (job.error.type, job.error.message) == ("exception", "seven is not enough")
+    assert (job.error.type, job.error.message) == ("exception", "ValueError: seven is not enough")
     assert job.error.detail
     assert "sample_jobs.py" in job.error.detail
 
@@ -51,8 +51,8 @@ def test_a_retry_asked_for_comes_after_its_delay(jobs: Jobs) -> None:
     ("name", "how", "kind", "sentence"),
     [
         ("fail", "failed", "failed", "The picture has no pixels."),
-        ("fail", "exit", "exception", "3"),
-        ("picky", "value_error", "exception", "not worth a second try"),
+        ("fail", "exit", "exception", "SystemExit: 3"),
+        ("picky", "value_error", "exception", "ValueError: not worth a second try"),
     ],
 )
 def test_what_is_final_is_not_tried_again(jobs: Jobs, name: str, how: str, kind: str, sentence: str) -> None:
@@ -67,8 +67,8 @@ def test_what_is_final_is_not_tried_again(jobs: Jobs, name: str, how: str, kind:
     ("name", "how", "kind", "sentence"),
     [
         ("fail", "memory", "out_of_memory", "MemoryError"),
-        ("fail", "wrong_output", "exception", "sample.fail returned str, its annotation says Number"),
-        ("picky", "os_error", "exception", "try again"),
+        ("fail", "wrong_output", "exception", "TypeError: sample.fail returned str, its annotation says Number"),
+        ("picky", "os_error", "exception", "OSError: try again"),
     ],
 )
 def test_what_may_pass_is_tried_again(jobs: Jobs, name: str, how: str, kind: str, sentence: str) -> None:
@@ -83,7 +83,7 @@ def test_an_error_that_is_no_utf8_is_no_lost_process(jobs: Jobs) -> None:
     job = jobs.run("garble")
 
     assert job.error
-    assert (job.error.type, job.error.message) == ("exception", "film\\udcff.mp4")
+    assert (job.error.type, job.error.message) == ("exception", "FileNotFoundError: film\\udcff.mp4")
     assert [each.outcome for each in job.attempts] == ["retrying", "retrying", "failed"]
 
 

@@ -86,7 +86,7 @@ class SpeechlessError(Exception):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (OSError("no film\udcff.mp4"), "no film\\udcff.mp4"),
+        (OSError("no film\udcff.mp4"), "OSError: no film\\udcff.mp4"),
         (JobFailed("no film\udcff.mp4"), "no film\\udcff.mp4"),
         (SpeechlessError(), "SpeechlessError"),
     ],

@@ -19,6 +19,9 @@ HUNG = "hung"
 OUTCOMES = (*Outcome, LEASE_LOST, HUNG)
 """What metrics tell apart: how the store has an attempt end, and what no ending of its own is."""
 
+EXCEPTION = "exception"
+"""The type of an error that no rule names."""
+
 MAX_DETAIL = 20_000
 """Characters of a traceback that are kept, its end: the record lies in Redis's memory."""
 
@@ -46,11 +49,9 @@ def ending_of(error: BaseException, job_type: JobType, *, attempt: int, stopping
         delay = error.delay if error.delay is not None else backoff(job_type.retry, attempt)
         return Ending(Outcome.RETRYING, error=describe(error, "retry", detail=False), reason=_short(error), delay=delay)
     failure = describe(error, _kind(error))
-    if isinstance(error, CERTAIN):
-        return Ending(Outcome.FAILED, error=failure, reason=_short(error))
-    if isinstance(error, (*job_type.retry_on, MemoryError)):
-        return Ending(Outcome.RETRYING, error=failure, reason=_short(error), delay=backoff(job_type.retry, attempt))
-    return Ending(Outcome.FAILED, error=failure, reason=_short(error))
+    if not isinstance(error, CERTAIN) and isinstance(error, (*job_type.retry_on, MemoryError)):
+        return Ending(Outcome.RETRYING, error=failure, reason=failure.message, delay=backoff(job_type.retry, attempt))
+    return Ending(Outcome.FAILED, error=failure, reason=failure.message)
 
 
 def invalid_input(error: ValidationError) -> Ending:
@@ -64,7 +65,7 @@ def invalid_input(error: ValidationError) -> Ending:
 def describe(error: BaseException, kind: str, *, detail: bool = True) -> JobError:
     """Return the error as the record keeps it."""
     text = printable("".join(traceback.format_exception(error)))[-MAX_DETAIL:] if detail else None
-    return JobError(type=kind, message=_short(error), detail=text)
+    return JobError(type=kind, message=_named(error) if kind == EXCEPTION else _short(error), detail=text)
 
 
 def printable(text: str) -> str:
@@ -74,7 +75,7 @@ def printable(text: str) -> str:
 
 def unwritable(error: Exception) -> Ending:
     """Return how an attempt ends whose own ending the store does not take. It is final: it would be so again."""
-    message = f"The attempt's end could not be written: {type(error).__name__}: {_short(error)}"[:MAX_MESSAGE]
+    message = f"The attempt's end could not be written: {_named(error)}"[:MAX_MESSAGE]
     return Ending(Outcome.FAILED, error=JobError(type="unwritable_end", message=message), reason="unwritable end")
 
 
@@ -111,7 +112,13 @@ def _kind(error: BaseException) -> str:
         return "time_limit"
     if isinstance(error, MemoryError):
         return "out_of_memory"
-    return "exception"
+    return EXCEPTION
+
+
+def _named(error: BaseException) -> str:
+    """Return the message with the exception's name, without which `'width'` says nothing."""
+    name, text = type(error).__name__, _short(error)
+    return name if text == name else f"{name}: {text}"[:MAX_MESSAGE]
 
 
 def _short(error: BaseException) -> str:
