@@ -67,3 +67,12 @@ def test_a_library_that_cannot_be_preloaded_is_named(module: Callable[[str, str]
     text = HEAD + "@job('a', libraries=['no_such_library'])\ndef f(ctx: JobContext, input: I) -> None: pass\n"
     with pytest.raises(ConfigurationError, match="'no_such_library' cannot be preloaded"):
         Registry.load([module("types_heavy", text)]).preload()
+
+
+def test_a_library_that_is_not_installed_is_named_before_any_job_is_taken(module: Callable[[str, str], str]) -> None:
+    text = HEAD + "@job('a', queue='q', libraries=['no_such.module'])\ndef f(ctx: JobContext, input: I) -> None: pass\n"
+    registry = Registry.load([module("types_lacking", text)])
+
+    registry.check_libraries(["other"])
+    with pytest.raises(ConfigurationError, match=r"a needs no_such\.module, which is not installed here"):
+        registry.check_libraries(["q"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from heavylift import JobType
 from heavylift.errors import ConfigurationError
@@ -41,6 +42,16 @@ class Registry:
     def queues(self) -> tuple[str, ...]:
         """The queues of all job types, in the order of their declaration."""
         return tuple(dict.fromkeys(job_type.queue for job_type in self.types.values()))
+
+    def check_libraries(self, queues: Collection[str]) -> None:
+        """Raise ConfigurationError if jobs of these queues need what is not installed: the image is another one's."""
+        for job_type in self.types.values():
+            for library in job_type.libraries if job_type.queue in queues else ():
+                if find_spec(library.partition(".")[0]) is None:
+                    raise ConfigurationError(
+                        f"{job_type.name} needs {library}, which is not installed here: use an image that has it, or"
+                        " serve other jobs with HEAVYLIFT_JOBS (--jobs) or HEAVYLIFT_QUEUES (--queues)."
+                    )
 
     def preload(self) -> None:
         """Import the libraries of all job types, so that forked children share them."""

@@ -120,6 +120,7 @@ def run_worker(settings: WorkerSettings) -> int:
     unserved = set(queues) - set(registry.queues)
     if unserved:
         raise ConfigurationError(f"--queues {','.join(sorted(unserved))}: no loaded job type uses it; see --jobs.")
+    registry.check_libraries(queues)
     if settings.preload:
         registry.preload()
     signals.worker_process_init.connect(lambda **_: begin_child(), weak=False)
