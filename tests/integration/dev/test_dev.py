@@ -44,6 +44,13 @@ def test_every_part_runs_and_answers(stack: RunningStack) -> None:
     wait_until(lambda: _answers(flower), 20, what="Flower's page")
 
 
+def test_logs_are_written_for_eyes(stack: RunningStack) -> None:
+    [line] = [
+        line for line in (stack.data / "logs" / "worker-1.log").read_text().splitlines() if "worker_starting" in line
+    ]
+    assert "slots=1" in line
+
+
 def test_a_killed_worker_is_restarted_and_works(stack: RunningStack) -> None:
     pid = restarted(stack, "worker-1")
     ended = stack.cli("submit", "test.double", '{"value": 21}', "--wait", "--json")

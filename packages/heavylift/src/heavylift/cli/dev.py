@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from heavylift.cli.signals import interrupted_by_signals, wait_for_signal
 from heavylift.dev import DevStack, StackOptions
 from heavylift.dev.options import API_PORT
 from heavylift.dev.redis_server import without_password
+from heavylift.settings import LogFormat
 
 _NAME_WIDTH = 10
 
@@ -35,7 +37,13 @@ def dev(
 ) -> None:
     """Run Redis, API, workers, controller and Flower until Ctrl-C; restart what dies, and say so."""
     options = StackOptions(
-        data=data, port=port, workers=workers, redis_url=redis_url or None, flower=flower, jobs=tuple(jobs or ())
+        data=data,
+        port=port,
+        workers=workers,
+        redis_url=redis_url or None,
+        flower=flower,
+        jobs=tuple(jobs or ()),
+        env={"HEAVYLIFT_LOG_FORMAT": os.environ.get("HEAVYLIFT_LOG_FORMAT", LogFormat.CONSOLE)},
     )
     console = stderr()
     stack = DevStack(options, announce=announcer(console), echo=None if quiet or json else _echoer(console))
