@@ -8,10 +8,11 @@ SERVICES := $(patsubst services/%/Dockerfile,%,$(wildcard services/*/Dockerfile)
 IMAGES := $(SERVICES) worker-video
 TAG ?= 0.1.0
 CLUSTER ?= heavylift
+HELM ?= helm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format lock images $(IMAGES:%=image-%) cluster cluster-down e2e bench \
-	faults clean
+.PHONY: help setup run test lint format lock images $(IMAGES:%=image-%) chart manifests cluster cluster-down e2e \
+	bench faults clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +64,15 @@ $(IMAGES:%=image-%): image-%:
 
 BUILD_ARGS = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --build-arg VERSION=$(TAG) \
 	--build-arg SOURCE=$(SOURCE) --build-arg REVISION=$(shell git describe --always --abbrev=40 --exclude='*' --dirty)
+
+chart: $(READY) ## Write what is made from other files: the chart's README, its dashboard, the plain manifests
+	@$(BIN)/python -m charts.readme
+	@$(BIN)/python -m charts.dashboard
+	@$(MAKE) --no-print-directory manifests
+
+manifests: ## Render the chart into k8s/manifests, for `kubectl apply` without Helm; HELM=helm
+	@$(HELM) template heavylift charts/heavylift --namespace heavylift --kube-version 1.34.0 \
+		--values charts/heavylift/ci/manifests-values.yaml >k8s/manifests/heavylift.yaml
 
 cluster: images ## Make a local kind cluster with Heavylift on it, and say what to do next; CLUSTER=heavylift
 	@k8s/kind/up '$(CLUSTER)' $(IMAGES:%=heavylift/%:$(TAG))
