@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from pydantic import JsonValue
+from typing import Any
 
 CHART = Path(__file__).parents[2] / "charts" / "heavylift"
+
+# What a Helm takes a cluster's version to be, where there is none, depends on how it was built.
+CLUSTER = ("--kube-version", "v1.34.0")
 
 RELEASE = "demo"
 NAMESPACE = "work"
 
-Values = Mapping[str, JsonValue]
+Values = Mapping[str, Any]
 
 
 class RefusedError(Exception):
@@ -44,12 +46,13 @@ class Helm:
         options: tuple[str, ...] = (),
     ) -> str:
         """Return the rendered objects. Raises `RefusedError`."""
-        command = ("template", release, str(chart), "--namespace", namespace, *options)
+        command = ("template", release, str(chart), "--namespace", namespace, *CLUSTER, *options)
         return _run(self.path, command, _written(values))
 
     def lint(self, values: Path | Values) -> str:
         """Return what `helm lint --strict` says of the chart with these values. Raises `RefusedError`."""
-        return _run(self.path, ("lint", "--strict", str(CHART), "--namespace", NAMESPACE), _written(values))
+        command = ("lint", "--strict", str(CHART), "--namespace", NAMESPACE, *CLUSTER)
+        return _run(self.path, command, _written(values))
 
     def refusal(self, values: Path | Values, *, release: str = RELEASE) -> str:
         """Return the message with which rendering ends, in one line."""

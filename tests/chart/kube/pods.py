@@ -421,6 +421,7 @@ class PodSpec(Part):
     enable_service_links: bool | None = None
     security_context: PodSecurity | None = None
     termination_grace_period_seconds: Seconds | None = None
+    active_deadline_seconds: Seconds | None = None
     restart_policy: Literal["Always", "OnFailure", "Never"] | None = None
     image_pull_secrets: list[LocalRef] = []
     node_selector: dict[str, LabelValue] = {}
