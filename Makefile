@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROJECTS := $(wildcard packages/*/pyproject.toml services/*/pyproject.toml)
 READY := .venv/.ready
-SERVICES := $(patsubst services/%/Dockerfile,%,$(wildcard services/*/Dockerfile))
+SERVICES := $(patsubst services/%/pyproject.toml,%,$(filter services/%,$(PROJECTS)))
 IMAGES := $(SERVICES) worker-video
 TAG ?= 0.1.0
 CLUSTER ?= heavylift
@@ -49,8 +49,9 @@ LOCKS := images/build.lock $(patsubst %,services/%.lock,$(patsubst %,%/requireme
 services/worker/requirements-video.lock: OPTIONS := --extra video
 images/build.lock: OPTIONS := --group build
 $(LOCKS): requirements.lock
-	@cp $< $@
-	@$(COMPILE) --no-annotate --constraint $< $(OPTIONS) $(wildcard $(@D)/pyproject.toml) -o $@
+	@mkdir -p dist && cp $< dist/$(subst /,-,$@)
+	@$(COMPILE) --no-annotate --constraint $< $(OPTIONS) $(wildcard $(@D)/pyproject.toml) -o dist/$(subst /,-,$@)
+	@mv dist/$(subst /,-,$@) $@
 
 images: $(IMAGES:%=image-%) ## Build the container images; TAG=0.1.0 BASE_IMAGE=python:3.13-slim SOURCE=https://…
 	@docker image ls --filter 'reference=heavylift/*:$(TAG)' --format '{{.Repository}}:{{.Tag}}  {{.Size}}'
