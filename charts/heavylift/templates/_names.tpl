@@ -90,3 +90,12 @@ annotations:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Whether the pod of `helm test` is rendered: it submits a job of the queue `video`. */}}
+{{- define "heavylift.test.possible" -}}
+{{- if .Values.test.enabled }}
+{{- range include "heavylift.pools" . | fromYaml }}
+{{- if has "video" .queues }}true{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}

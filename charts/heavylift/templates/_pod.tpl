@@ -92,6 +92,7 @@ rule they would be spread, and all but one node's would hang in ContainerCreatin
 {{- define "heavylift.container" -}}
 image: {{ include "heavylift.image" (dict "root" .root "image" .values.image "own" true) | quote }}
 imagePullPolicy: {{ .values.image.pullPolicy | default .root.Values.image.pullPolicy }}
+{{ include "heavylift.lastWords" . }}
 securityContext:
   {{- include "heavylift.securityContext" . | nindent 2 }}
 {{- with .values.envFrom }}
@@ -100,6 +101,11 @@ envFrom:
 {{- end }}
 resources:
   {{- toYaml .values.resources | nindent 2 }}
+{{- end }}
+
+{{/* A service that cannot start says why in one sentence: `kubectl describe pod` shows it. */}}
+{{- define "heavylift.lastWords" -}}
+terminationMessagePolicy: FallbackToLogsOnError
 {{- end }}
 
 {{/* Probes by HTTP: nothing is started in the container, least of all a Python. Takes `probes`, `port` and `defaults`. */}}
