@@ -53,3 +53,11 @@ def test_a_map_whose_values_are_not_described_is_one_value():
 )
 def test_a_value_that_nothing_describes_is_named(more, name):
     assert readme.undocumented(readme.read(SAMPLE + more)) == [name]
+
+
+def test_every_value_of_the_chart_is_described():
+    assert not readme.undocumented(readme.read((readme.CHART / "values.yaml").read_text()))
+
+
+def test_the_committed_readme_is_the_one_that_is_made():
+    assert (readme.CHART / "README.md").read_text() == readme.current(), "run `make chart`"
