@@ -13,11 +13,12 @@ import typer
 
 from heavylift import JobType
 from heavylift.cli.app import app as cli
-from heavylift.settings import Settings, load
+from heavylift.settings import EndpointSettings, Settings, load
 from heavylift_api.app import create_app
 from heavylift_api.auth import ApiKeys
 from heavylift_api.settings import ApiSettings
 from heavylift_controller.settings import ControllerSettings
+from heavylift_flower.settings import FlowerSettings
 from heavylift_worker.command import main as worker_main
 from heavylift_worker.settings import WorkerSettings
 from tests.unit.docs.pages import PAGES, Block, anchors, blocks, commands, links, prose
@@ -28,7 +29,14 @@ JOB_BLOCKS = [block for block in PYTHON_BLOCKS if "@job(" in block.code]
 MAKEFILE = (ROOT / "Makefile").read_text()
 MAKE_TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
 MAKE_VARIABLES = set(re.findall(r"\b[A-Z_]{2,}\b", MAKEFILE))
-SETTINGS_CLASSES: tuple[type[Settings], ...] = (Settings, ApiSettings, WorkerSettings, ControllerSettings)
+SETTINGS_CLASSES: tuple[type[Settings], ...] = (
+    Settings,
+    EndpointSettings,
+    ApiSettings,
+    WorkerSettings,
+    ControllerSettings,
+    FlowerSettings,
+)
 
 
 def by_path(page: Path) -> str:

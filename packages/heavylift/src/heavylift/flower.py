@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from pydantic import JsonValue
@@ -26,6 +27,20 @@ HEARTBEAT_SECONDS = 30
 """How often a worker says that it lives; Flower takes it for gone after two of these."""
 
 _EXCHANGE = "celeryev"
+_ATTEMPTS = "task.multi"
+_WORKER_EVENTS = ("heartbeat", "offline")
+
+
+def channels(settings: Settings) -> tuple[str, ...]:
+    """Return every channel that workers on the settings' Redis tell events on."""
+    prefix = _channel_prefix(settings)
+    return (prefix + _ATTEMPTS, *(f"{prefix}worker.{event}" for event in _WORKER_EVENTS))
+
+
+def events_of(message: bytes) -> list[dict[str, Any]]:
+    """Return the events a message holds. Raises ValueError, TypeError or LookupError for one that is none of ours."""
+    body = orjson.loads(base64.b64decode(orjson.loads(message)["body"]))
+    return [{**event} for event in (body if isinstance(body, list) else [body])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +54,7 @@ class Flower:
     @classmethod
     def of(cls, settings: Settings, worker: str) -> Flower:
         """Return the maker of events for a worker on the settings' Redis database."""
-        database = settings.redis_address.database
-        return cls(f"{settings.key_prefix}/{database}.{_EXCHANGE}/", worker)
+        return cls(_channel_prefix(settings), worker)
 
     def attempt_ended(
         self, job_id: str, job_type: str, *, succeeded: bool, facts: Mapping[str, JsonValue]
@@ -54,7 +68,7 @@ class Flower:
             "kwargs": "{}",
             **facts,
         }
-        return self._message("task.multi", [event])
+        return self._message(_ATTEMPTS, [event])
 
     def worker_says(self, event: str, *, active: int, processed: int) -> Call[None]:
         """Return the Call that tells of the worker's life: `heartbeat`, or `offline` as its last word."""
@@ -90,3 +104,7 @@ class Flower:
             "properties": properties,
         }
         return self.channel_prefix + routing_key, orjson.dumps(message)
+
+
+def _channel_prefix(settings: Settings) -> str:
+    return f"{settings.key_prefix}/{settings.redis_address.database}.{_EXCHANGE}/"

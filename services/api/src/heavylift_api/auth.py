@@ -11,13 +11,13 @@ import hmac
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from heavylift.errors import ConfigurationError
+from heavylift.loopback import is_loopback
 from heavylift_api.errors import ForeignOrigin, Unauthorized
 
 _ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_.-]{1,64}):(?P<digest>[0-9a-fA-F]{64})\Z")
@@ -87,18 +87,6 @@ def check_exposure(host: str, keys: ApiKeys) -> None:
             f"Refusing to listen on {host} without API keys: anybody who reaches it could run jobs. Set "
             "HEAVYLIFT_API_KEYS or HEAVYLIFT_API_KEYS_FILE (`heavylift keys` makes a key), or HEAVYLIFT_HOST=127.0.0.1."
         )
-
-
-def is_loopback(host: str | None) -> bool:
-    """Tell whether the name or address means this machine only."""
-    if host is None:
-        return False
-    if host.rstrip(".") == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def authenticate(request: Request) -> str:

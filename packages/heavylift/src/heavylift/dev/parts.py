@@ -50,14 +50,15 @@ def services(options: StackOptions, data: DataFolder, addresses: Addresses) -> l
     ]
 
 
-def flower(addresses: Addresses) -> ProcessSpec:
-    """Return Flower. Workers take no remote control, so it only watches; jobs tell it without being asked."""
-    command = _python(
-        *("celery", f"--broker={addresses.redis_url}", "flower"),
-        *(f"--address={HOST}", f"--port={addresses.flower_port}"),
-        *("--enable_events=False", "--read_only=True", "--logging=error"),
-    )
-    return ProcessSpec("flower", command, stop_last=THEN)
+def flower(options: StackOptions, addresses: Addresses) -> ProcessSpec:
+    """Return Flower, which shows attempts as they end."""
+    env = {
+        "HEAVYLIFT_REDIS_URL": addresses.redis_url,
+        "HEAVYLIFT_FLOWER_HOST": HOST,
+        "HEAVYLIFT_FLOWER_PORT": str(addresses.flower_port),
+        **options.env,
+    }
+    return ProcessSpec("flower", _python("heavylift_flower"), env=env, stop_last=THEN)
 
 
 def _python(module: str, *arguments: str) -> list[str]:

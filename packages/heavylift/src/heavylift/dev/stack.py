@@ -130,7 +130,7 @@ class DevStack:
             await supervisor.start(spec)
         await wait_until_ready(supervisor, api_url=self.api_url, redis_url=redis_url, workers=self.options.workers)
         if self.options.flower:  # last: its imports would delay the others
-            await supervisor.start(parts.flower(self._addresses))
+            await supervisor.start(parts.flower(self.options, self._addresses))
 
     async def _start_redis(self, supervisor: Supervisor) -> str:
         if self.options.redis_url is not None:
