@@ -25,6 +25,12 @@ def helm4() -> Helm:
     return _needed("helm4")
 
 
+@pytest.fixture
+def helm3() -> Helm:
+    """The older Helm, for comparing."""
+    return _needed("helm3")
+
+
 @pytest.fixture(params=VALUES, ids=lambda path: path.name.removesuffix("-values.yaml"))
 def values(request: pytest.FixtureRequest) -> Path:
     """Each set of values of `ci/` in turn."""

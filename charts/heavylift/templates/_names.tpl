@@ -3,11 +3,18 @@ Most templates here take a part's context: a dict with `root` (the chart's `$`),
 `values` (the part's own) and, for a pool, `pool`.
 */}}
 
-{{/* The start of all objects' names. At most 40 characters: what is appended has to fit into 63. */}}
+{{/*
+The start of all objects' names. At most 40 characters: what is appended has to fit into 63. Of a longer name the end
+becomes a hash, so that two that begin alike stay two.
+*/}}
 {{- define "heavylift.fullname" -}}
 {{- $name := .Values.nameOverride | default .Chart.Name }}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
-{{- .Values.fullnameOverride | default $full | trunc 40 | trimSuffix "-" }}
+{{- $full = .Values.fullnameOverride | default $full | replace "." "-" }}
+{{- if gt (len $full) 40 }}
+{{- $full = printf "%s-%s" (trunc 31 $full | trimSuffix "-") (sha256sum $full | trunc 8) }}
+{{- end }}
+{{- $full }}
 {{- end }}
 
 {{/* Labels that find a part's pods. Immutable in Deployments and StatefulSets: nothing that ever changes. */}}
