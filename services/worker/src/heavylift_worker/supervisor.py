@@ -55,8 +55,8 @@ CLEAN_UP_TIME = timedelta(seconds=30)
 """For a child to be free once its attempt's end is written. Removing a large folder takes seconds; a child that hangs
 there (a mount that does not answer) would hold its slot, and a drain, for ever."""
 
-_OOM_EVENTS = Path("/sys/fs/cgroup/memory.events")
-"""Counts the kernel's out-of-memory kills in this container (cgroup v2)."""
+_OOM_EVENTS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+"""Where the kernel counts its out-of-memory kills in this container: with cgroup v2, and with v1."""
 
 
 class Supervisor(threading.Thread):
@@ -377,9 +377,8 @@ class Supervisor(threading.Thread):
 
 
 def _oom_kills() -> int:
-    with suppress(OSError):
-        for line in _OOM_EVENTS.read_text().splitlines():
-            name, _, count = line.partition(" ")
-            if name == "oom_kill":
-                return int(count)
+    for file in _OOM_EVENTS:
+        with suppress(OSError):
+            counts = dict(line.split(" ", 1) for line in file.read_text().splitlines())
+            return int(counts.get("oom_kill", 0))
     return 0
