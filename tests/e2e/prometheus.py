@@ -42,10 +42,10 @@ def manifests(namespace: Namespace, release_label: str) -> list[Manifest]:
 
 
 def targets(url: str) -> dict[str, list[str]]:
-    """Return the health of what Prometheus scrapes, by the component's name."""
+    """Return the health of what Prometheus scrapes, by its component."""
     found: dict[str, list[str]] = {}
     for target in httpx.get(f"{url}/api/v1/targets").raise_for_status().json()["data"]["activeTargets"]:
-        found.setdefault(target["scrapePool"], []).append(target["health"])
+        found.setdefault(target["labels"]["app_kubernetes_io_component"], []).append(target["health"])
     return found
 
 
