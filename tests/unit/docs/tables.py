@@ -17,8 +17,8 @@ from pathlib import Path
 
 from pydantic import ByteSize
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
-from heavylift.settings import Settings
 from heavylift_api.errors import Problem
 
 ROOT = Path(__file__).parents[3]
@@ -43,9 +43,9 @@ def rendered(text: str) -> str:
 def settings_table(name: str) -> str:
     """Return the table of the settings a class adds to those it inherits; `name` is `module:Class`."""
     module, _, class_name = name.partition(":")
-    cls: type[Settings] = getattr(importlib.import_module(module), class_name)
+    cls: type[BaseSettings] = getattr(importlib.import_module(module), class_name)
     docstrings = attribute_docstrings(cls)
-    prefix = cls.model_config["env_prefix"]
+    prefix = cls.model_config.get("env_prefix")
     rows = [
         (f"`{prefix}{field.upper()}`", default(field, cls.model_fields[field]), allowed(cls.model_fields[field], text))
         for field, text in docstrings.items()
