@@ -264,6 +264,8 @@ REDIS = Row(
 )
 
 REQUESTS = "heavylift_http_requests_total"
+SLOWEST = quantile(0.99, "heavylift_http_request_duration_seconds", by="route, method")
+REFUSED = per_second(REQUESTS, by="route", where=f'{SCOPE}, status="503"')
 ERRORS = per_second(REQUESTS, where=f'{SCOPE}, status=~"5.."')
 
 API = Row(
@@ -286,16 +288,14 @@ API = Row(
         ),
         timeseries(
             "Latency, p99",
-            Query(
-                quantile(0.99, "heavylift_http_request_duration_seconds", by="route, method"), "{{method}} {{route}}"
-            ),
-            description="From a request's first byte to its answer's.",
+            Query(f"topk(5, {SLOWEST})", "{{method}} {{route}}"),
+            description="From a request's first byte to its answer's, of the five slowest routes.",
             unit="s",
             width=6,
         ),
         timeseries(
             "503 by route",
-            Query(per_second(REQUESTS, by="route", where=f'{SCOPE}, status="503"'), "{{route}}"),
+            Query(f"topk(5, {REFUSED})", "{{route}}"),
             description="A full queue, a full Redis, or none: the submit panel says which.",
             unit="reqps",
             width=6,
