@@ -12,6 +12,7 @@ from tests.unit.images.locks import REPOSITORY, applies, needed_by, read_lock
 IMAGES = {
     "services/api/requirements.lock": ("heavylift-api",),
     "services/controller/requirements.lock": ("heavylift-controller",),
+    "services/flower/requirements.lock": ("heavylift-flower",),
     "services/worker/requirements-base.lock": ("heavylift-worker",),
     "services/worker/requirements-video.lock": ("heavylift-worker", "video"),
 }
