@@ -1,4 +1,4 @@
-"""Every query of the dashboard, ready to be asked: variables are replaced by what they would be in the cluster."""
+"""Every query of a dashboard, ready to be asked: its variables are replaced by what they would be in the cluster."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.e2e.manifests import Manifest
 
 DASHBOARDS = Path(__file__).parents[2] / "charts/heavylift/dashboards"
 
@@ -20,17 +22,26 @@ class PanelQuery:
 
 
 def dashboard_queries(
-    *, namespace: str, release: str = ".*", queue: str = ".*", window: str = "5m", dashboard: str = "overview"
+    dashboard: Manifest | None = None, *, namespace: str, release: str = ".*", queue: str = ".*", window: str = "5m"
 ) -> Iterator[PanelQuery]:
-    """Yield the queries of a dashboard in its order; `release` and `queue` are regular expressions, as in Grafana."""
-    variables = {"$namespace": namespace, "$release": release, "$queue": queue}
-    windows = {"$__rate_interval": window, "$__range": window}
+    """Yield the queries of a dashboard (the committed overview) in its order.
+
+    `release` and `queue` are regular expressions, as in Grafana; `window` takes the place of `$__rate_interval`.
+    """
+    dashboard = dashboard or json.loads((DASHBOARDS / "overview.json").read_text())
+    variables = {
+        "$namespace": namespace,
+        "$release": release,
+        "$queue": queue,
+        "$__rate_interval": window,
+        "$__range": window,
+    }
     row = ""
-    for panel in json.loads((DASHBOARDS / f"{dashboard}.json").read_text())["panels"]:
+    for panel in dashboard["panels"]:
         if panel["type"] == "row":
             row = panel["title"]
         for target in panel.get("targets", ()):
             expr = target["expr"]
-            for name, value in (variables | windows).items():
+            for name, value in variables.items():
                 expr = expr.replace(name, value)
             yield PanelQuery(row, panel["title"], expr)
