@@ -11,8 +11,8 @@ CLUSTER ?= heavylift
 HELM ?= helm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format lock images $(IMAGES:%=image-%) chart manifests cluster cluster-down e2e \
-	bench faults clean
+.PHONY: help setup run test test-chart lint format lock images $(IMAGES:%=image-%) chart manifests cluster \
+	cluster-down e2e bench faults clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ run: $(READY) ## Start the platform and transcode FILE=… (a made-up film by de
 
 test: lint ## Lint, check types, run the unit and integration tests
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+test-chart: $(READY) ## The chart's tests alone, none left out; needs Helm 4 and Helm 3, HELM=helm HELM3=helm3
+	@HEAVYLIFT_CHART_TESTS=required $(BIN)/pytest tests/chart
 
 lint: $(READY) ## Check style, formatting and types
 	@$(BIN)/ruff check --quiet
@@ -66,7 +69,8 @@ $(IMAGES:%=image-%): image-%:
 BUILD_ARGS = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --build-arg VERSION=$(TAG) \
 	--build-arg SOURCE=$(SOURCE) --build-arg REVISION=$(shell git describe --always --abbrev=40 --exclude='*' --dirty)
 
-chart: $(READY) ## Write what is made from other files: the chart's README, its dashboard, the plain manifests
+chart: $(READY) ## Write what is made from other files: the chart's schema, README and dashboard, the plain manifests
+	@$(BIN)/python -m charts.schema
 	@$(BIN)/python -m charts.readme
 	@$(BIN)/python -m charts.dashboard
 	@$(MAKE) --no-print-directory manifests

@@ -1,27 +1,22 @@
-{{/* Seconds a pod gets to end: what is given, if it is enough for what has to be done in them, else that and a margin. */}}
+{{/* Seconds a pod gets to end: those given, else what it has to do in them and a margin. _checks.tpl sees that they are enough. */}}
 
 {{- define "heavylift.api.terminationGrace" -}}
-{{- $api := .Values.api }}
-{{- $needed := add (include "heavylift.seconds" (dict "value" $api.shutdownGrace "name" "api.shutdownGrace") | int64) ($api.preStopSleepSeconds | int64) }}
-{{- $given := $api.terminationGracePeriodSeconds }}
-{{- if kindIs "invalid" $given }}
-{{- add $needed 10 }}
-{{- else if le ($given | int64) $needed }}
-{{- fail (printf "api.terminationGracePeriodSeconds is %v, but requests get %d s: api.shutdownGrace (%s) after api.preStopSleepSeconds (%v). Raise it above %d, or set it to null." $given $needed $api.shutdownGrace $api.preStopSleepSeconds $needed) }}
-{{- else }}
-{{- $given }}
-{{- end }}
+{{- $given := .Values.api.terminationGracePeriodSeconds }}
+{{- ternary (add (include "heavylift.api.ending" .) 10) $given (kindIs "invalid" $given) }}
 {{- end }}
 
-{{/* Takes a pool's `name` and `pool`. After its grace a worker asks jobs to stop and writes that they go back to the queue. */}}
-{{- define "heavylift.pool.terminationGrace" -}}
-{{- $grace := include "heavylift.seconds" (dict "value" .pool.grace "name" (printf "workers.pools.%s.grace" .name)) | int64 }}
-{{- $given := .pool.terminationGracePeriodSeconds }}
-{{- if kindIs "invalid" $given }}
-{{- add $grace 15 }}
-{{- else if lt ($given | int64) (add $grace 10) }}
-{{- fail (printf "workers.pools.%s.terminationGracePeriodSeconds is %v, but its grace is %v, and a worker needs 10 s more to hand its jobs back. Raise it to %d, lower the grace, or set it to null." .name $given .pool.grace (add $grace 10)) }}
-{{- else }}
-{{- $given }}
+{{/* What an API pod does after it was told to end: it goes on serving for a while, then ends its requests. */}}
+{{- define "heavylift.api.ending" -}}
+{{- $api := .Values.api }}
+{{- add (include "heavylift.seconds" (dict "value" $api.shutdownGrace "name" "api.shutdownGrace")) $api.preStopSleepSeconds }}
 {{- end }}
+
+{{/* Takes a pool's `name` and `pool`. */}}
+{{- define "heavylift.pool.terminationGrace" -}}
+{{- $given := .pool.terminationGracePeriodSeconds }}
+{{- ternary (add (include "heavylift.pool.grace" .) 15) $given (kindIs "invalid" $given) }}
+{{- end }}
+
+{{- define "heavylift.pool.grace" -}}
+{{- include "heavylift.seconds" (dict "value" .pool.grace "name" (printf "workers.pools.%s.grace" .name)) }}
 {{- end }}

@@ -27,10 +27,7 @@ tcp-keepalive 30
 {{- if .Values.redis.maxmemory }}
 {{- .Values.redis.maxmemory }}
 {{- else }}
-{{- $limit := dig "limits" "memory" "" .Values.redis.resources }}
-{{- if not $limit }}
-{{- fail "redis.resources.limits.memory is not set, so redis.maxmemoryPercent has nothing to be a share of. Set it, or set redis.maxmemory." }}
-{{- end }}
+{{- $limit := dig "limits" "memory" 0 .Values.redis.resources }}
 {{- $bytes := include "heavylift.bytes" (dict "value" $limit "name" "redis.resources.limits.memory") | int64 }}
 {{- div (mul $bytes (.Values.redis.maxmemoryPercent | int64)) 100 }}
 {{- end }}

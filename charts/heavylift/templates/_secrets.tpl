@@ -1,18 +1,14 @@
 {{/*
-A secret value, in base64, that stays the same over upgrades: what values give, else what the cluster has, else a new
-one. Takes a dict of `root`, `secret` (the Secret's name), `key`, `given`, and `remedy`, which values to set instead.
+A secret value, in base64, that stays the same over upgrades: what values give, else what the cluster has, else `new`.
+Takes a dict of `root`, `secret` (the Secret's name), `key`, `given` and `new`.
 */}}
 {{- define "heavylift.secretValue" -}}
-{{- $found := (lookup "v1" "Secret" .root.Release.Namespace .secret | default dict).data | default dict }}
-{{- if .given }}
-{{- .given | b64enc }}
-{{- else if hasKey $found .key }}
-{{- get $found .key }}
-{{- else if not (.root.Capabilities.APIVersions.Has "v1/Pod") }}
-{{- fail (printf "Rendering without a cluster cannot make up a secret that stays the same: set %s. (For a trial run against a cluster: helm install --dry-run=server.)" .remedy) }}
-{{- else }}
-{{- .new | b64enc }}
+{{- if .given }}{{ .given | b64enc }}{{ else }}{{ include "heavylift.secretFound" . | default (.new | b64enc) }}{{ end }}
 {{- end }}
+
+{{/* What a Secret in the cluster has under a key, in base64; empty if there is none. Takes `root`, `secret` and `key`. */}}
+{{- define "heavylift.secretFound" -}}
+{{- with lookup "v1" "Secret" .root.Release.Namespace .secret }}{{ get (.data | default dict) $.key }}{{ end }}
 {{- end }}
 
 {{/* Changes when a secret given in values does. Of one that may be weak no more than a few bits are shown. */}}
