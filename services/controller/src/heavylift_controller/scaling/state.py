@@ -1,0 +1,81 @@
+"""What is seen of a pool at one moment: the only input of a decision beside settings and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """How far a worker's pod is. Whether it is busy is told by the jobs it runs, not by its phase."""
+
+    BOOTING = "booting"
+    """On its way: created, and its worker has not yet reported."""
+    READY = "ready"
+    """Its worker reports and takes jobs."""
+    DRAINING = "draining"
+    """Its worker was told to take no more jobs; this can be undone at once."""
+    UNSCHEDULABLE = "unschedulable"
+    """No node has room for it."""
+    FAILING = "failing"
+    """It starts and dies, again and again."""
+    UNKNOWN = "unknown"
+    """It runs, and its worker does not report: it may hold jobs, so it is nobody's victim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A job in a slot, and for how many seconds."""
+
+    queue: str
+    job_type: str
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A pod that is not being deleted."""
+
+    name: str
+    phase: Phase
+    age: float
+    """Seconds since it was created."""
+    running: tuple[Running, ...] = ()
+    booted_in: float | None = None
+    """Seconds from its creation to its worker's first report, once known."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
+    """What a queue holds, and the counters of what went through it since the store began."""
+
+    waiting: int
+    oldest_age: float = 0.0
+    """Seconds the oldest waiting job has waited."""
+    arrived: int = 0
+    """Counter of jobs that became ready to run."""
+    waiting_types: Mapping[str, int] = field(default_factory=dict)
+    """What waits, by job type; empty where that is not known."""
+    served: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    """Job type -> bucket of its service time (service_times.bucket) -> counter of jobs that ended in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """A pool at the moment `now`, in seconds since the epoch by Redis's clock.
+
+    `queues` or `workers` is None where they could not be read or are too old to act upon: no data is not zero.
+    """
+
+    now: float
+    replicas: int
+    """What the Deployment asks for at present."""
+    queues: Mapping[str, QueueLoad] | None
+    workers: tuple[Worker, ...] | None
+    unread: str = ""
+    """What could not be read, in a word: `redis`, `pods`."""
+    quota_room: int | None = None
+    """How many more pods the namespace's quota admits; None where there is none."""
+    rollout: bool = False
+    """Two ReplicaSets are live: who a scale-in would delete cannot be told."""
