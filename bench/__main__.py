@@ -14,10 +14,10 @@ from pathlib import Path
 from bench import page
 from bench.machine import facts
 from bench.options import Options
-from bench.processes import BenchError
+from bench.processes import BenchError, LeftOut
 from bench.results import Result
 
-ROWS = ("submit", "batch", "drain", "dispatch", "memory", "start", "idle", "upload")
+ROWS = ("submit", "batch", "drain", "dispatch", "memory", "start", "idle", "upload", "images")
 """Modules of bench.rows, in the order they are run and shown."""
 
 
@@ -33,6 +33,9 @@ def main() -> int:
             began, before = time.monotonic(), facts()
             try:
                 result = import_module(f"bench.rows.{row}").measure(options)
+            except LeftOut as reason:
+                print(f"{row}: left out: {reason}", flush=True)
+                continue
             except BenchError as error:
                 print(f"{row}: not measured: {error}", file=sys.stderr, flush=True)
                 failed.append(row)

@@ -19,6 +19,10 @@ class BenchError(Exception):
     """A measurement that says nothing: its process died, or nothing happened in time."""
 
 
+class LeftOut(Exception):  # noqa: N818 - no error: the row needs what this machine does not have
+    """Why a row is not measured here."""
+
+
 class Program:
     """A process that leads a session of its own, so that all it started is counted and ended with it."""
 

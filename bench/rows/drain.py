@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bench.contenders import CELERY, CELERY_SOLO, HEAVYLIFT, OTHERS, SLOTS, Contender, all_of
 from bench.notes import Delivery, Notes
@@ -58,7 +58,10 @@ def measure(options: Options) -> Result:
     return _result({contender: rounds[contender.name] for contender in contenders})
 
 
-def rotated(contenders: Sequence[Contender], by: int) -> Sequence[Contender]:
+T = TypeVar("T")
+
+
+def rotated(contenders: Sequence[T], by: int) -> Sequence[T]:
     """Return the contenders in another order for every round, so that none always comes after the same one."""
     by %= len(contenders)
     return [*contenders[by:], *contenders[:by]]
