@@ -14,6 +14,9 @@ TYPES_KEY = "hl:types"
 QUEUES_KEY = "hl:queues"
 """Set: every queue that a published job type ever had. Jobs may still wait where a type has moved away from."""
 
+INSTALLATION_KEY = "hl:installation"
+"""String: the name of the installation that this Redis and prefix belong to (installation.py)."""
+
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 """The header under which a request may be sent again (draft-ietf-httpapi-idempotency-key-header)."""
 
@@ -103,6 +106,11 @@ class Keys:
     def idempotency(self, digest: str) -> str:
         """String: what a request with an Idempotency-Key of this digest made; the API writes and reads it."""
         return f"{self.prefix}hl:idem:{digest}"
+
+    @property
+    def installation(self) -> str:
+        """String: the name of the installation."""
+        return self.prefix + INSTALLATION_KEY
 
     @property
     def types(self) -> str:

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     key_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]*$")
     """Put before every key and every message list; the same as Celery's `global_keyprefix`."""
 
+    installation: str = Field(default="", pattern=r"^[A-Za-z0-9_.:/@-]*$", max_length=200)
+    """Name of what works together, such as `namespace/release`: Redis and key prefix of another are refused."""
+
     redis_timeout: Duration = timedelta(seconds=2)
     """How long one answer of Redis may take. A script takes microseconds; two seconds mean trouble."""
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from heavylift.artifacts import ArtifactStore
+from heavylift.installation import Installation
 from heavylift_api.auth import ApiKeys
 from heavylift_api.handlers import add_handlers
 from heavylift_api.metrics import RequestMetrics, create_request_series
@@ -24,17 +25,17 @@ from heavylift_api.submission import BatchRequest, JobRequest
 ROUTERS = tuple(part.router for part in (jobs, artifacts, uploads, job_types, queues, schedules, health))
 
 
-def create_app(settings: ApiSettings, *, keys: ApiKeys) -> FastAPI:
+def create_app(settings: ApiSettings, *, keys: ApiKeys, installation: Installation | None = None) -> FastAPI:
     """Return the application. It connects to Redis with the first request, and works again whenever Redis does.
 
     Raises ConfigurationError.
     """
-
+    installation = installation or Installation(settings)
     artifacts = ArtifactStore.from_url(settings.artifacts_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with running_services(settings, artifacts) as services:
+        async with running_services(settings, artifacts, installation) as services:
             app.state.services = services
             yield
 
@@ -46,6 +47,7 @@ def create_app(settings: ApiSettings, *, keys: ApiKeys) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.keys = keys
+    app.state.installation = installation
     for router in ROUTERS:
         app.router.routes.extend(router.routes)  # include_router would search in two steps for each request
     add_handlers(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import gc
@@ -13,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from heavylift.errors import ConfigurationError
+from heavylift.installation import CLAIM_PAUSE, Installation
 from heavylift.logs import configure
 from heavylift.redis_check import check_redis
 from heavylift.settings import load
@@ -43,11 +45,12 @@ def main() -> int:
         keys = settings.keys()
         check_exposure(settings.host, keys)
         check_redis(settings)
-        app = create_app(settings, keys=keys)
+        installation = Installation(settings)
+        installation.claim()
+        app = create_app(settings, keys=keys, installation=installation)
         listener = listen(settings.host, settings.port)
     except ConfigurationError as error:
-        print(f"heavylift_api: {error}", file=sys.stderr)  # noqa: T201
-        return USAGE_ERROR
+        return refused(error)
     # What start-up made lives as long as the process: looking through it again and again stops all requests for 50 ms.
     gc.collect()
     gc.freeze()
@@ -56,17 +59,44 @@ def main() -> int:
         server = ApiServer(server_config(app, settings))
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
             server.run(sockets=[listener])
+    if installation.refusal:
+        return refused(installation.refusal)
     return 0 if server.started else 1
 
 
+def refused(error: ConfigurationError) -> int:
+    """Say why the process ends; returns its exit code."""
+    print(f"heavylift_api: {error}", file=sys.stderr)  # noqa: T201
+    return USAGE_ERROR
+
+
 class ApiServer(uvicorn.Server):
-    """Ends the event streams when it shuts down: as requests they would go on until the grace is over."""
+    """Ends the event streams when it shuts down: as requests they would go on until the grace is over.
+
+    It ends by itself once Redis, which was away at the start, turns out to be another installation's.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept requests, and claim Redis beside them: until then they are answered with 503."""
+        await super().startup(sockets)
+        self._claiming = asyncio.create_task(self._claim(self._app.state.installation))
+
+    async def _claim(self, installation: Installation) -> None:
+        try:
+            while not await asyncio.to_thread(installation.claim):  # noqa: ASYNC110 - nobody tells when Redis is back
+                await asyncio.sleep(CLAIM_PAUSE)
+        except ConfigurationError:  # main() says it
+            self.should_exit = True
+
+    @property
+    def _app(self) -> FastAPI:
+        assert isinstance(self.config.app, FastAPI)
+        return self.config.app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, end the streams, and wait for all other requests, at most the grace."""
-        app = self.config.app
-        assert isinstance(app, FastAPI)
-        app.state.services.hub.close()
+        self._claiming.cancel()
+        self._app.state.services.hub.close()
         await super().shutdown(sockets)
 
 

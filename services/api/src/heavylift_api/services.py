@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from heavylift.artifacts import ArtifactStore
+from heavylift.installation import Installation
 from heavylift.store import AsyncStore
 from heavylift_api.admission import Admission
 from heavylift_api.batches import Batches
@@ -50,10 +51,12 @@ class Services:
 
 
 @asynccontextmanager
-async def running_services(settings: ApiSettings, artifacts: ArtifactStore) -> AsyncGenerator[Services]:
+async def running_services(
+    settings: ApiSettings, artifacts: ArtifactStore, installation: Installation
+) -> AsyncGenerator[Services]:
     """Put the services together, and take them down again."""
     connections = AsyncStore.from_settings(settings)
-    store = BoundedStore(connections, timeout=settings.answer_timeout)
+    store = BoundedStore(connections, timeout=settings.answer_timeout, installation=installation)
     types = JobTypes(store)
     jobs = Jobs(store)
     idempotency = Idempotency(store)

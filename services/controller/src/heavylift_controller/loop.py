@@ -47,7 +47,12 @@ class Loop:
         return not self._thread.is_alive()
 
     def stalled_for(self) -> float | None:
-        """Return for how many seconds no turn came to an end, if that is too long. A turn that failed is a turn."""
+        """Return for how many seconds no turn came to an end since the start, if that is too long.
+
+        A turn that failed is a turn.
+        """
+        if self._thread.ident is None:
+            return None
         age = time.monotonic() - self._turned_at
         return age if age > self._stalled_after else None
 

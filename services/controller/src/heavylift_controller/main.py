@@ -15,6 +15,7 @@ from heavylift import logs
 from heavylift.artifacts import ArtifactStore
 from heavylift.endpoints import application, serve
 from heavylift.errors import ConfigurationError
+from heavylift.installation import CLAIM_PAUSE, Installation
 from heavylift.redis_check import check_redis
 from heavylift.settings import load
 from heavylift.store import Store
@@ -65,6 +66,8 @@ def run(settings: ControllerSettings) -> None:
     loops = build(settings, stop)
     checks = {"/livez": lambda: stalled(loops), "/readyz": lambda: without_contact(loops)}
     with serve(application(checks), settings):
+        if not claimed(settings):
+            return
         for loop in loops:
             loop.start()
         log.info("controller_started", lease_period=settings.lease_period.total_seconds())
@@ -74,6 +77,15 @@ def run(settings: ControllerSettings) -> None:
         stop.set()
         unfinished = join(loops, STOP_SECONDS)
     log.info("controller_stopped", unfinished=unfinished)
+
+
+def claimed(settings: ControllerSettings) -> bool:
+    """Wait until Redis is known to be this installation's; False: told to stop meanwhile. Raises ConfigurationError."""
+    installation = Installation(settings)
+    while not installation.claim():
+        if signal.sigtimedwait(STOP_SIGNALS, CLAIM_PAUSE):
+            return False
+    return True
 
 
 def build(settings: ControllerSettings, stop: threading.Event) -> list[Loop]:

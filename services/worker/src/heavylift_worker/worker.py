@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from celery.worker import WorkController, state
 from kombu.asynchronous import Hub
 
 from heavylift.errors import ConfigurationError
+from heavylift.installation import CLAIM_PAUSE, Installation
 from heavylift.operations import Claimant
 from heavylift_worker.attempt import Bench, begin_child, prepare
 from heavylift_worker.celery_app import build_app
@@ -81,6 +83,16 @@ class Controller(WorkController):
                 del process._sentinel_poll
         super().register_with_event_loop(hub)
 
+    def claims(self, installation: Installation) -> bool:
+        """Wait until Redis is known to be this installation's; False: told to end. Raises ConfigurationError."""
+        while not installation.claim():
+            if self.supervisor.desk.draining:
+                return False
+            for pulse in (self.pulse, self.supervisor.pulse):
+                pulse.turned()
+            time.sleep(CLAIM_PAUSE)
+        return True
+
     def leave(self) -> None:
         """End the event loop. Called by the supervisor when nothing is held any more; safe to call again."""
         # Terminating the pool kills children that hold nothing; closing it would wait for them to notice.
@@ -131,8 +143,9 @@ def run_worker(settings: WorkerSettings) -> int:
         controller.take_signals()
         logger.info("worker_starting", worker=settings.worker_name, queues=queues, slots=settings.concurrency)
         with endpoints(controller.supervisor, (controller.pulse, controller.supervisor.pulse), queues):
-            controller.start()
-            controller.supervisor.close()
+            if controller.claims(Installation(settings)):
+                controller.start()
+                controller.supervisor.close()
     finally:
         shutil.rmtree(workdirs, ignore_errors=True)
     logger.info("worker_ended", worker=settings.worker_name, processed=controller.supervisor.processed)
