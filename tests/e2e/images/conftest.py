@@ -53,13 +53,15 @@ def artifacts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(redis_url: str, artifacts: Path, tagged: dict[str, str]) -> Iterator[StartContainer]:
-    """Start a container of an image, by its name, with settings and ports of its own."""
+    """Start a container with settings and ports of its own: of an image of ours with `jobs` on it, or of another."""
     started: list[Container] = []
 
     def begin(name: str, *arguments: str, **options: Any) -> Container:
-        env = settings(redis_url) | options.pop("env", {})
-        mounts = {artifacts: "/artifacts", JOBS: "/app:ro"}
-        started.append(Container(tagged[name], *arguments, env=env, mounts=mounts, **options))
+        env, mounts = settings(redis_url), {artifacts: "/artifacts"}
+        if name in tagged:
+            env["HEAVYLIFT_JOBS"], mounts[JOBS] = "image_jobs", "/app:ro"
+        env |= options.pop("env", {})
+        started.append(Container(tagged.get(name, name), *arguments, env=env, mounts=mounts, **options))
         return started[-1]
 
     yield begin
@@ -77,5 +79,4 @@ def settings(redis_url: str) -> dict[str, str]:
         "HEAVYLIFT_PORT": str(free_port()),
         "HEAVYLIFT_METRICS_PORT": str(free_port()),
         "HEAVYLIFT_FLOWER_PORT": str(free_port()),
-        "HEAVYLIFT_JOBS": "image_jobs",
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.e2e.commands import run
 
-CONFINED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=10001:10001")
+CONFINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=10001:10001")
 """What the restricted Pod Security Standard asks for, and a root that cannot be written."""
 
 GRACE = 20
@@ -28,11 +28,13 @@ class Container:
         env: Mapping[str, str] | None = None,
         mounts: Mapping[Path, str] | None = None,
         entrypoint: str | None = None,
+        tmp: bool = True,
     ) -> None:
         self.env = dict(env or {})
         options = [f"--env={name}={value}" for name, value in self.env.items()]
         options += [f"--volume={path}:{place}" for path, place in (mounts or {}).items()]
         options += [f"--entrypoint={entrypoint}"] if entrypoint else []
+        options += ["--tmpfs=/tmp"] if tmp else []
         self.id = run("docker", "run", "--detach", "--network=host", *CONFINED, *options, image, *arguments).strip()
 
     @property

@@ -54,6 +54,15 @@ def test_a_worker_without_ffmpeg_refuses_films_at_its_start(start: StartContaine
     assert "video.transcode needs av, which is not installed here" in container.log
 
 
+def test_a_worker_without_a_folder_to_work_in_says_so(start: StartContainer):
+    container = start("worker", tmp=False)
+    wait_until(lambda: not container.running, 20, what="the end")
+
+    assert container.exit_code == 2
+    assert "Mount a writable /tmp, or name another folder with TMPDIR" in container.log
+    assert "Traceback" not in container.log
+
+
 def test_a_film_is_transcoded(start: StartContainer, tmp_path: Path):
     film = tmp_path / "film.mp4"
     make_sample(film, seconds=1)

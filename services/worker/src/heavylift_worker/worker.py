@@ -124,7 +124,7 @@ def run_worker(settings: WorkerSettings) -> int:
     Raises
     ------
     ConfigurationError
-        The job modules or queues cannot be served.
+        The job modules or queues cannot be served, or there is no folder for jobs to work in.
 
     """
     registry = Registry.load(settings.jobs)
@@ -137,7 +137,7 @@ def run_worker(settings: WorkerSettings) -> int:
         registry.preload()
     signals.worker_process_init.connect(lambda **_: begin_child(), weak=False)
     signals.setup_logging.connect(lambda **_: None, weak=False)  # Celery leaves logging to us where somebody listens
-    workdirs = Path(tempfile.mkdtemp(prefix="heavylift-"))
+    workdirs = _make_workdirs()
     try:
         controller = Controller(settings, registry, queues, workdirs)
         controller.take_signals()
@@ -150,3 +150,13 @@ def run_worker(settings: WorkerSettings) -> int:
         shutil.rmtree(workdirs, ignore_errors=True)
     logger.info("worker_ended", worker=settings.worker_name, processed=controller.supervisor.processed)
     return controller.exitcode or os.EX_OK
+
+
+def _make_workdirs() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="heavylift-"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"Jobs have no folder to work in: {error.strerror}."
+            " Mount a writable /tmp, or name another folder with TMPDIR."
+        ) from error
