@@ -140,7 +140,8 @@ def test_every_key_a_pod_names_is_in_the_secret_or_config_map(release: Release):
 def test_every_secret_and_config_map_is_for_somebody(release: Release):
     used = {name for run in release.runs() for kind, name in _references(run) if kind in (Secret, ConfigMap)}
     for authentication in release.of(TriggerAuthentication):
-        used |= {target.name for target in authentication.spec.secret_target_ref}
+        targets = [*authentication.spec.secret_target_ref, *authentication.spec.config_map_target_ref]
+        used |= {target.name for target in targets}
     for one in [*release.of(Secret), *release.of(ConfigMap)]:
         # Grafana's sidecar finds its dashboards by a label.
         assert one.name in used or "grafana_dashboard" in one.metadata.labels, one.id

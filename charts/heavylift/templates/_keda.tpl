@@ -18,8 +18,8 @@ databaseIndex: {{ $redis.database | toString | quote }}
 {{- end }}
 {{- end }}
 
-{{/* What KEDA reads from a Secret although it is none: user names, and that TLS is spoken. A map. */}}
-{{- define "heavylift.keda.secret" -}}
+{{/* What KEDA takes beside passwords, by the same way: user names, and that TLS is spoken. A map. */}}
+{{- define "heavylift.keda.parameters" -}}
 {{- $parameters := dict }}
 {{- if not .Values.redis.enabled }}
 {{- with .Values.externalRedis }}
@@ -37,6 +37,39 @@ databaseIndex: {{ $redis.database | toString | quote }}
 {{- with $parameters }}{{ toYaml . }}{{ end }}
 {{- end }}
 
+{{/* What KEDA reads from Secrets, as TriggerAuthentications name it. */}}
+{{- define "heavylift.keda.secrets" -}}
+{{- with include "heavylift.redis.secret" . }}
+- parameter: password
+  name: {{ . }}
+  key: {{ include "heavylift.redis.secretKey" $ }}
+{{- end }}
+{{- if not .Values.redis.enabled }}
+{{- with .Values.externalRedis }}
+{{- if .tls.enabled }}
+{{- if .tls.caSecret.name }}
+- parameter: ca
+  name: {{ .tls.caSecret.name }}
+  key: {{ .tls.caSecret.key }}
+{{- end }}
+{{- if .tls.clientSecret.name }}
+- parameter: cert
+  name: {{ .tls.clientSecret.name }}
+  key: {{ .tls.clientSecret.certKey }}
+- parameter: key
+  name: {{ .tls.clientSecret.name }}
+  key: {{ .tls.clientSecret.keyKey }}
+{{- end }}
+{{- end }}
+{{- with include "heavylift.sentinel.secret" $ }}
+- parameter: sentinelPassword
+  name: {{ . }}
+  key: {{ ternary $.Values.externalRedis.sentinel.existingSecretKey "password" (not (empty $.Values.externalRedis.sentinel.existingSecret)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "heavylift.keda.authenticated" -}}
-{{- if or (include "heavylift.redis.secret" .) (include "heavylift.keda.secret" .) (include "heavylift.sentinel.secret" .) }}true{{ end }}
+{{- if or (include "heavylift.keda.secrets" .) (include "heavylift.keda.parameters" .) }}true{{ end }}
 {{- end }}

@@ -188,6 +188,7 @@ class TriggerAuthenticationSpec(Part):
     """Where the parameters come from."""
 
     secret_target_ref: list[SecretParameter] = []
+    config_map_target_ref: list[SecretParameter] = []
     env: list[EnvParameter] = []
 
 
