@@ -37,7 +37,9 @@ def release(namespace: Namespace) -> Release:
     namespace.apply(TEAM_JOBS)
     release = Release(namespace)
     release.install(team({"api": {"replicas": 2}}))
-    namespace.kubectl("scale", f"deployment/{release.fullname}-worker-team", "--replicas=2")
+    deployment = f"deployment/{release.fullname}-worker-team"
+    namespace.kubectl("scale", deployment, "--replicas=2")
+    namespace.kubectl("rollout", "status", deployment, "--timeout=60s")
     return release
 
 
