@@ -93,7 +93,7 @@ def build(settings: ControllerSettings, stop: threading.Event) -> list[Loop]:
     tick = settings.controller_tick.total_seconds()
     interval = settings.sweep_interval.total_seconds()
     store = Store.from_settings(settings)
-    queues = Queues(store)
+    queues = Queues(store, named=settings.queues)
     reaper = Reaper(Store.from_settings(settings), queues, period=settings.lease_period.total_seconds(), tick=tick)
     observer = Observer(store, queues, tick=tick)
     sweeper = Sweeper(store, queues, ArtifactStore.from_url(settings.artifacts_url), interval=interval)

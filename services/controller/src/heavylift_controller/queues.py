@@ -1,10 +1,10 @@
-"""Which queues there are: all that a published job type ever had."""
+"""Which queues there are: all that a published job type ever had, and those the settings name."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import structlog
@@ -25,8 +25,9 @@ log = structlog.get_logger()
 class Queues:
     """The names of all queues, read at most every `FRESH` seconds for all parts together."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Store, *, named: Iterable[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._named = frozenset(named)
         self._clock = clock
         self._lock = threading.Lock()
         self._names: frozenset[str] = frozenset()
@@ -59,7 +60,7 @@ class Queues:
         return results
 
     def _read(self) -> None:
-        names = self._store.run(read_queues(self._store.keys))
+        names = self._named | self._store.run(read_queues(self._store.keys))
         for queue in sorted(names - self._names):
             metrics.announce(queue)
             log.info("queue_found", queue=queue)

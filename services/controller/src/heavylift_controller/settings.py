@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from heavylift.constants import LEASE_PERIOD
 from heavylift.settings import Duration, EndpointSettings
@@ -24,6 +26,14 @@ class ControllerSettings(EndpointSettings):
 
     sweep_interval: Duration = Field(default=timedelta(seconds=60), gt=timedelta(0))
     """How often finished jobs past their retention are looked for. Retention is days; a minute more is no harm."""
+
+    queues: Annotated[tuple[str, ...], NoDecode] = ()
+    """Queues to look after before any worker has published a job type of theirs, such as those of pools at zero."""
+
+    @field_validator("queues", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check_patience(self) -> ControllerSettings:
