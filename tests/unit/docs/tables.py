@@ -1,4 +1,4 @@
-"""The tables of the documentation that are rendered from code: settings and problem types.
+"""The tables of the documentation that are rendered from code: settings, metrics and problem types.
 
 `python -m tests.unit.docs.tables` writes them anew; test_docs.py fails while they are not those of the code.
 """
@@ -15,6 +15,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic import ByteSize
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
@@ -29,6 +30,7 @@ COMPUTED = {"artifacts_url": "`.data/artifacts` in the working folder", "worker_
 
 _UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "m"))
 _SETTINGS = re.compile(r"<!-- settings (?P<name>[\w.:]+) -->\n.*?<!-- /settings -->", re.DOTALL)
+_METRICS = re.compile(r"<!-- metrics (?P<name>[\w. ]+) -->\n.*?<!-- /metrics -->", re.DOTALL)
 _PROBLEMS = re.compile(r"<!-- problems -->\n.*?<!-- /problems -->", re.DOTALL)
 
 
@@ -36,6 +38,9 @@ def rendered(text: str) -> str:
     """Return a page with its tables as the code has them."""
     text = _SETTINGS.sub(
         lambda found: f"<!-- settings {found['name']} -->\n{settings_table(found['name'])}<!-- /settings -->", text
+    )
+    text = _METRICS.sub(
+        lambda found: f"<!-- metrics {found['name']} -->\n{metrics_table(found['name'])}<!-- /metrics -->", text
     )
     return _PROBLEMS.sub(lambda _: f"<!-- problems -->\n{problems_table()}<!-- /problems -->", text)
 
@@ -51,6 +56,25 @@ def settings_table(name: str) -> str:
         for field, text in docstrings.items()
     ]
     return table(("variable", "default", ""), rows)
+
+
+def metrics_table(names: str) -> str:
+    """Return the table of the metrics that modules hold; a module's function `families` gives those it collects."""
+    modules = [importlib.import_module(name) for name in names.split()]
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, MetricWrapperBase)]
+    rows = [(family, family._labelnames) for module in modules for family in getattr(module, "families", tuple)()]
+    rows += [(family, metric._labelnames) for metric in found for family in metric.describe()]
+    return table(
+        ("metric", "labels", ""),
+        [
+            (
+                f"`{family.name}{'_total' if family.type == 'counter' else ''}`",
+                ", ".join(f"`{label}`" for label in labels),
+                f"{family.documentation} ({family.type})",
+            )
+            for family, labels in rows
+        ],
+    )
 
 
 def problems_table() -> str:

@@ -69,16 +69,7 @@ class QueueStateCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metric families."""
-        jobs = GaugeMetricFamily(
-            "heavylift_queue_jobs",
-            "Jobs of a queue by state; `dead` are failed jobs kept for replay. Absent while Redis cannot be read.",
-            labels=("queue", "state"),
-        )
-        oldest = GaugeMetricFamily(
-            "heavylift_queue_oldest_age_seconds",
-            "How long the oldest waiting job has waited since its submit, 0 if none waits. Absent as above.",
-            labels=("queue",),
-        )
+        jobs, oldest = families()
         observation = self._observer.newest()
         for queue, state in (observation.queues if observation else {}).items():
             for name in STATES:
@@ -86,3 +77,20 @@ class QueueStateCollector(Collector):
             oldest.add_metric((queue,), state.oldest_age_seconds)
         yield jobs
         yield oldest
+
+
+def families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+    """Return the metrics about queues, without samples."""
+    jobs = GaugeMetricFamily(
+        "heavylift_queue_jobs",
+        "Jobs of a queue by state: `waiting`, `running`, `scheduled`, and `dead`, which failed and are kept for replay."
+        " Absent while Redis cannot be read.",
+        labels=("queue", "state"),
+    )
+    oldest = GaugeMetricFamily(
+        "heavylift_queue_oldest_age_seconds",
+        "How long the oldest waiting job has waited since its submit, 0 if none waits. Absent while Redis cannot be"
+        " read.",
+        labels=("queue",),
+    )
+    return jobs, oldest
