@@ -21,6 +21,7 @@ from heavylift_controller.scaling.windows import least_at
 
 LEAST_LEFT = 0.15
 """The share of its target that a job which has waited too long already is planned with: late, but no stampede."""
+LEAST_SERVICE = 1e-3
 STOP_SECONDS = 3.0
 """What it takes to drain an idle worker and to end its pod; with the boot, the price of letting it go too early."""
 
@@ -53,13 +54,16 @@ def decide(state: PoolState, settings: PoolSettings, memory: Memory) -> Decision
     )
 
 
-def crew_of(state: PoolState, settings: PoolSettings, estimates: Estimates, workers: tuple[Worker, ...]) -> Crew:
+def crew_of(
+    state: PoolState, settings: PoolSettings, estimates: Estimates, workers: tuple[Worker, ...], waiting: bool
+) -> Crew:
     """Return what the workers can take on, and when."""
     spare, booting, kept, slots = [], [], 0, []
     for worker in workers:
         if worker.running or worker.phase is Phase.UNKNOWN:
             kept += 1
-            slots += _free_in(worker, settings, estimates)
+            if waiting:
+                slots += _free_in(worker, settings, estimates)
         elif worker.phase is Phase.BOOTING:
             booting.append(worker.age)
         elif worker.phase in (Phase.READY, Phase.DRAINING):
@@ -84,8 +88,9 @@ def _terms(
     queues: Mapping[str, QueueLoad],
     workers: tuple[Worker, ...],
 ) -> tuple[Terms, Limiter]:
-    crew = crew_of(state, settings, estimates, workers)
-    backlog = needed(_deadlines(settings, estimates, queues), crew, estimates.boot, most=settings.most)
+    deadlines = _deadlines(settings, estimates, queues, state.now)
+    crew = crew_of(state, settings, estimates, workers, bool(deadlines))
+    backlog = needed(deadlines, crew, estimates.boot, most=settings.most)
     window = least_at(settings.windows, state.now)
     spare = crew.kept + settings.idle
     average = _steady(settings, estimates, queues, workers)
@@ -100,20 +105,32 @@ def _terms(
         (window, Limiter.WINDOW),
     ]
     limiter = max(causes, key=lambda cause: cause[0])[1]
-    return Terms(backlog, average, spare, floor, wanted, ceiling=limits.ceiling(state, settings, workers)[0]), limiter
+    return Terms(
+        backlog,
+        average,
+        spare,
+        floor,
+        wanted,
+        ceiling=limits.ceiling(state, settings, workers)[0],
+        waiting=bool(deadlines),
+    ), limiter
 
 
-def _deadlines(settings: PoolSettings, estimates: Estimates, queues: Mapping[str, QueueLoad]) -> list[Deadline]:
+def _deadlines(
+    settings: PoolSettings, estimates: Estimates, queues: Mapping[str, QueueLoad], now: float
+) -> list[Deadline]:
     """Return the deadlines in the workers' order: what comes first takes slots from what comes after."""
     deadlines, jobs, seconds = [], 0, 0.0
     for name, target in sorted(settings.queues.items(), key=lambda item: -item[1].priority):
         load = queues.get(name)
         if load is None or not load.waiting:
             continue
-        left = time_left(target, settings, load.oldest_age)
-        jobs += load.waiting
-        seconds += load.waiting * max(estimates.waiting_in(name, load).within(left), 1e-3)
-        deadlines.append(Deadline(jobs, left, seconds / jobs))
+        service = estimates.waiting_in(name, load)
+        for count, age in estimates.waited(name, load, now):
+            left = time_left(target, settings, age)
+            jobs += count
+            seconds += count * max(service.within(left), LEAST_SERVICE)
+            deadlines.append(Deadline(jobs, left, seconds / jobs))
     return deadlines
 
 
@@ -130,9 +147,9 @@ def _steady(
     total = sum(loads.values())
     if total <= 0:
         return 0
-    budget = min(settings.budget * settings.queues[name].target_wait for name in loads)
+    budget = min(settings.queues[name].target_wait for name in loads)
     jobs = sum(load.waiting for load in queues.values()) + sum(len(worker.running) for worker in workers)
-    if estimates.boot.of(1) <= budget:
+    if estimates.boot.of(1) <= settings.budget * budget:
         return ceil(min(total, jobs) / settings.slots)
     rate = sum(estimates.per_second(name) for name in loads)
     return ceil(steady.slots_for(total, budget=budget, seconds=total / rate) / settings.slots)
@@ -140,7 +157,8 @@ def _steady(
 
 def _within(state: PoolState, settings: PoolSettings, terms: Terms, limiter: Limiter) -> tuple[int, Limiter]:
     """Return the number within its bounds and what set it."""
-    kept = min(state.replicas, terms.kept)
+    kept = state.replicas if terms.waiting else min(state.replicas, terms.kept)
+    kept = min(kept, settings.most)
     desired = (kept, Limiter.HOLD) if kept > terms.wanted else (terms.wanted, limiter)
     ceiling = limits.ceiling(state, settings, state.workers or ())
     if max(desired[0], terms.backlog) > ceiling[0]:

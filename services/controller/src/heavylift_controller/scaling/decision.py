@@ -67,6 +67,7 @@ class Terms:
     """The most of these."""
     kept: int = 0
     """The most that was wanted within the hold."""
+    waiting: bool = False
     ceiling: int = 0
     """What `most`, the quota and the nodes admit."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp
 
-CHOICES = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+CHOICES = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 """Seconds."""
 FADE_SECONDS = 900.0
 """What was reckoned fades by a factor of e in this time."""

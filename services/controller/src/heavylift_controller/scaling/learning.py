@@ -61,7 +61,10 @@ class Estimates:
         if key not in self._by_type:
             known = self._memory.service.get(queue, {}).get(job_type, ServiceMemory())
             self._by_type[key] = service_times.estimate(
-                known.weights, self._ages[queue][job_type], expected=self._expected(queue)
+                known.weights,
+                self._ages[queue][job_type],
+                expected=self._expected(queue),
+                per_second=self.per_second(queue),
             )
         return self._by_type[key]
 
@@ -75,6 +78,13 @@ class Estimates:
         """Return how many jobs a second come into a queue."""
         known = self._memory.arrivals.get(queue)
         return known.rate if known else 0.0
+
+    def waited(self, queue: str, load: QueueLoad, now: float) -> list[tuple[int, float]]:
+        """Return what waits in a queue as (jobs, seconds waited at most), the oldest first."""
+        known = self._memory.arrivals.get(queue)
+        if known is None:
+            return [(load.waiting, load.oldest_age)]
+        return arrivals.groups(known, load.waiting, oldest_age=load.oldest_age, now=now)
 
     def _ran_in(self, queue: str) -> Mapping[str, float]:
         known = self._memory.service.get(queue, {})

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
-from math import floor, inf, log2
+from math import exp, floor, inf, log2
 
 PER_OCTAVE = 4
 SHORTEST = 0.01
@@ -33,6 +33,9 @@ def middle(index: int) -> float:
     return SHORTEST * 2 ** ((index + 0.5) / PER_OCTAVE)
 
 
+_MIDDLES = tuple(map(middle, range(200)))
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceMemory:
     """What is remembered of one job type."""
@@ -50,7 +53,7 @@ def learn(memory: ServiceMemory, counters: Mapping[int, int]) -> ServiceMemory:
     if any(count < 0 for count in ended.values()):
         ended = dict(counters)
     total = sum(ended.values())
-    keep = 2.718281828459045 ** (-total / REMEMBERED)
+    keep = exp(-total / REMEMBERED)
     share = REMEMBERED * (1 - keep) / total if total else 0.0
     weights = {key: weight * keep for key, weight in memory.weights.items()}
     for key, count in ended.items():
@@ -115,20 +118,27 @@ class Mixture:
         return sum(share * each for (share, _), each in zip(self.parts, seconds, strict=True)) / total
 
 
-def estimate(weights: Mapping[int, float], ages: Iterable[float], *, expected: float) -> ServiceTime:
-    """Return the distribution given ended jobs' weights, the ages of running ones and a guess for the first of them."""
+def estimate(
+    weights: Mapping[int, float], ages: Iterable[float], *, expected: float, per_second: float = 0.0
+) -> ServiceTime:
+    """Return the distribution given ended jobs' weights, running jobs' ages and a guess for the first of them.
+
+    A running job weighs as if it had ended when it began, `per_second` jobs ago a second: where the memory is shorter
+    than the job, what ended tells the truth alone, and all the long jobs of the past running now would not.
+    """
     ended = dict(weights)
     if sum(ended.values()) < 1:
         ended[bucket(expected)] = ended.get(bucket(expected), 0.0) + 1
     running = sorted(ages)
+    weigh = [exp(-age * per_second / REMEMBERED) for age in reversed(running)]
+    reaching = (0.0, *accumulate(weigh))
     edges, survival, last = [0.0], [1.0], 1.0
     at_risk = sum(ended.values())
     for key in sorted(ended):
-        edge = middle(key)
-        reached = len(running) - bisect_right(running, edge)
-        last *= 1 - ended[key] / (at_risk + reached)
+        edge = _MIDDLES[key]
+        last *= 1 - ended[key] / (at_risk + reaching[len(running) - bisect_right(running, edge)])
         at_risk -= ended[key]
         edges.append(edge)
-        survival.append(round(last, 9))
+        survival.append(round(max(last, 0.0), 9))
     steps = (s * (b - a) for s, a, b in zip(survival, edges, edges[1:], strict=False))
     return ServiceTime(tuple(edges), tuple(survival), (0.0, *accumulate(steps)))

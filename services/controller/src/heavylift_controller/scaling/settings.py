@@ -45,5 +45,5 @@ class PoolSettings:
     freeze_out: bool = False
     hold_at: int | None = None
     """A number set by hand; it stands whatever the queues say."""
-    budget: float = 0.5
+    budget: float = 0.7
     """The share of a target that a plan may use up; the rest is for what no plan foresees."""
