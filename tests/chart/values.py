@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path as File
 from typing import Any
 
 import yaml
@@ -17,7 +18,13 @@ SECRETS: Values = {
     "redis": {"auth": {"password": "a-redis-password"}},
 }
 
-DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+
+def read(path: File) -> dict[str, Any]:
+    """Return a file of values."""
+    return yaml.safe_load(path.read_text())
+
+
+DEFAULTS = read(CHART / "values.yaml")
 
 
 def merged(*values: Values) -> dict[str, Any]:
