@@ -51,7 +51,7 @@ class Service:
             "HEAVYLIFT_ARTIFACTS_URL": f"file://{folder}/artifacts",
             "HEAVYLIFT_INSTALLATION": installation,
             "HEAVYLIFT_JOBS": SAMPLE_JOBS,
-            "HEAVYLIFT_STALLED_AFTER": "4s",
+            "HEAVYLIFT_STALLED_AFTER": "6s",
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(folder),
             port: str(self.port),

@@ -54,3 +54,13 @@ def test_a_bad_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value:
     monkeypatch.setenv(f"HEAVYLIFT_{name}", value)
     with pytest.raises(ConfigurationError, match=f"HEAVYLIFT_{name}: "):
         load(WorkerSettings)
+
+
+@pytest.mark.parametrize(("sentinels", "least"), [("", 6), ("one,two", 18)])
+def test_a_worker_that_tries_to_reach_redis_is_never_taken_for_stuck(
+    monkeypatch: pytest.MonkeyPatch, sentinels: str, least: int
+) -> None:
+    monkeypatch.setenv("HEAVYLIFT_REDIS_SENTINELS", sentinels)
+    assert load(WorkerSettings, stalled_after=f"{least}s").stalled_after == timedelta(seconds=least)
+    with pytest.raises(ConfigurationError, match=f"HEAVYLIFT_STALLED_AFTER .* at least {least} s"):
+        load(WorkerSettings, stalled_after=f"{least - 0.1}s")

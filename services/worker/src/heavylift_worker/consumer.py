@@ -24,6 +24,9 @@ RECONNECT_STEP = 0.2
 LONGEST_PAUSE = 2.0
 """Seconds between two tries to reach Redis. Celery's own grow to 32: jobs would wait that long after an outage."""
 
+PULSE_SECONDS = 2.0
+"""How often the event loop shows that it turns. By itself it may sleep for ten seconds."""
+
 
 class JobConsumer(Consumer):
     """Consumes jobs for the supervisor's desk."""
@@ -47,7 +50,7 @@ class JobConsumer(Consumer):
     def register_with_event_loop(self, hub: Hub) -> None:
         """Let the controller wake the loop, which else may sleep for seconds: a child died, or it is time to leave."""
         super().register_with_event_loop(hub)
-        hub.on_tick.add(self.controller.pulse.turned)
+        hub.call_repeatedly(PULSE_SECONDS, self.controller.pulse.turned)
         hub.add_reader(self.controller.wake_pipe, self._on_wake)
 
     def on_ready(self) -> None:

@@ -7,7 +7,7 @@ import socket
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from heavylift.settings import Duration, EndpointSettings
@@ -36,8 +36,20 @@ class WorkerSettings(EndpointSettings):
     grace: Duration = timedelta(seconds=60)
     """After SIGTERM running jobs may go on for so long; then they go back to the queue with no attempt counted."""
 
-    stalled_after: Duration = Field(default=timedelta(minutes=2), ge=timedelta(seconds=1))
+    stalled_after: Duration = timedelta(minutes=2)
     """How long its loops may take no turn before `/livez` fails. A silent name server costs a turn half a minute."""
+
+    @model_validator(mode="after")
+    def _outlast_tries(self) -> WorkerSettings:
+        """Make sure that trying to reach Redis is no reason to be taken for stuck."""
+        longest_try = (self.redis_connect_timeout + self.redis_timeout) * (len(self.redis_sentinels) + 1)
+        if self.stalled_after < 2 * longest_try:
+            raise ValueError(
+                f"HEAVYLIFT_STALLED_AFTER is {self.stalled_after.total_seconds():g} s; allowed: at least"
+                f" {2 * longest_try.total_seconds():g} s, twice what one try to reach Redis may take"
+                " (HEAVYLIFT_REDIS_CONNECT_TIMEOUT and HEAVYLIFT_REDIS_TIMEOUT, for each sentinel too)"
+            )
+        return self
 
     @field_validator("queues", "jobs", mode="before")
     @classmethod
