@@ -21,6 +21,7 @@ from heavylift.installation import Installation
 from heavylift.settings import Settings
 from tests.fixtures_redis import RedisServer, free_port
 from tests.fixtures_worker import SAMPLE_JOBS
+from tests.integration.controller.actors import Board
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -136,6 +137,25 @@ def test_a_service_that_started_before_redis_refuses_once_it_is_there(
     assert "jobs/first" in service.refused()
     with redis_server.client() as client:
         assert set(client.keys()) == before, "it has worked with a Redis that is not its own"
+
+
+def test_the_api_accepts_no_job_before_it_knows_whose_redis_it_is(redis_server: RedisServer, start: Start) -> None:
+    claim(redis_server, "jobs/first")
+    Board(redis_server.url).store.close()  # which publishes a job type
+    redis_server.kill()
+    service = start("heavylift_api", "jobs/second")
+    wait_until(lambda: service.status("/livez") == 200, 20, what="its liveness")
+    redis_server.start()
+    statuses = set()
+
+    def ended() -> bool:
+        with suppress(httpx.TransportError):
+            jobs = f"http://127.0.0.1:{service.port}/v1/jobs"
+            statuses.add(httpx.post(jobs, json={"type": "video.test", "input": {}}, trust_env=False).status_code)
+        return service.process.poll() is not None
+
+    wait_until(ended, 20, what="its refusal")
+    assert statuses == {503}
 
 
 @pytest.mark.parametrize("name", SERVICES)
