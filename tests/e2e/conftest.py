@@ -104,4 +104,4 @@ def namespace(request: pytest.FixtureRequest, new_namespace: NamespaceFactory) -
 
 def _name(text: str) -> str:
     """Return what Kubernetes takes as a name."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower().removeprefix("test_"))[:50].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", text.lower().removeprefix("test_"))[:32].strip("-")
