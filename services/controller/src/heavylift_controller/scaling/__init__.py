@@ -2,6 +2,7 @@
 
 from heavylift_controller.scaling.decide import decide
 from heavylift_controller.scaling.decision import Decision, Inputs, Limiter, Terms
+from heavylift_controller.scaling.explain import sentence
 from heavylift_controller.scaling.memory import Memory, dump, load
 from heavylift_controller.scaling.service_times import bucket
 from heavylift_controller.scaling.settings import PoolSettings, QueueTarget, Window
@@ -25,4 +26,5 @@ __all__ = [
     "decide",
     "dump",
     "load",
+    "sentence",
 ]

@@ -6,27 +6,18 @@ bounds; nothing shrinks while anything could not be read; a worker that holds a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from math import ceil, isinf
 
-from heavylift_controller.scaling import hold, limits, steady
+from heavylift_controller.scaling import flapping, hold, limits
 from heavylift_controller.scaling.decision import Decision, Inputs, Limiter, Terms
-from heavylift_controller.scaling.demand import Crew, Deadline, needed
 from heavylift_controller.scaling.learning import Estimates, learn
 from heavylift_controller.scaling.memory import Memory
-from heavylift_controller.scaling.settings import PoolSettings, QueueTarget
-from heavylift_controller.scaling.state import Phase, PoolState, QueueLoad, Worker
-from heavylift_controller.scaling.windows import least_at
+from heavylift_controller.scaling.plan import Scene, terms_of
+from heavylift_controller.scaling.settings import PoolSettings
+from heavylift_controller.scaling.state import Phase, PoolState
 
-LEAST_LEFT = 0.15
-"""The share of its target that a job which has waited too long already is planned with: late, but no stampede."""
-LEAST_SERVICE = 1e-3
 STOP_SECONDS = 3.0
-"""What it takes to drain an idle worker and to end its pod; with the boot, the price of letting it go too early."""
-
-
-NO_TERMS, NO_INPUTS = Terms(), Inputs()
+"""What it takes to drain an idle worker and to end its pod: with the boot, the price of letting it go too early."""
 
 
 def decide(state: PoolState, settings: PoolSettings, memory: Memory) -> Decision:
@@ -36,144 +27,64 @@ def decide(state: PoolState, settings: PoolSettings, memory: Memory) -> Decision
         return _decision(state, settings.hold_at, Limiter.HELD, memory)
     if settings.paused:
         return _decision(state, state.replicas, Limiter.PAUSED, memory)
-    if state.queues is None or state.workers is None:
-        return _decision(state, state.replicas, Limiter.FROZEN, memory, cause=state.unread or "missing data")
+    if unread := state.unread_of(settings.queues):
+        return _decision(state, state.replicas, Limiter.FROZEN, memory, cause=unread)
+    assert state.queues is not None
+    assert state.workers is not None
     estimates = Estimates(memory, settings, state.workers)
-    terms, limiter = _terms(state, settings, estimates, state.queues, state.workers)
-    held = hold.learn(memory.hold, terms.wanted, state.now, restart=estimates.boot.alone + STOP_SECONDS)
+    scene = Scene(state.now, state.replicas, state.queues, state.workers, settings, estimates)
+    return _planned(scene, state, memory)
+
+
+def _planned(scene: Scene, state: PoolState, memory: Memory) -> Decision:
+    terms, limiter = terms_of(scene)
+    held = hold.learn(memory.hold, terms.wanted, scene.now, restart=scene.estimates.boot.alone + STOP_SECONDS)
+    flaps = flapping.learn(memory.flaps, scene.replicas, scene.now)
     choice = hold.chosen(held)
-    terms = replace(terms, kept=held.kept[choice])
-    desired, limiter = _within(state, settings, terms, limiter)
-    return _decision(
-        state,
-        desired,
-        limiter,
-        replace(memory, hold=held),
-        terms=terms,
-        inputs=_inputs(state.queues, state.workers, estimates, hold.CHOICES[choice]),
-    )
+    guarded = min(choice + flaps.steps, len(hold.CHOICES) - 1)
+    ceiling, bound = limits.ceiling(state, scene.settings, scene.workers)
+    terms = replace(terms, kept=held.kept[guarded], ceiling=ceiling)
+    desired = terms.wanted, limiter
+    if scene.replicas > terms.wanted:
+        desired = _kept(scene, terms, held.kept[choice], limiter)
+    if max(desired[0], terms.wanted) > ceiling or (limiter is Limiter.MAX and desired[0] >= ceiling):
+        desired = ceiling, bound
+    desired = limits.steered(desired, state, scene.settings)
+    memory = replace(memory, hold=held, flaps=flaps)
+    inputs = inputs_of(scene, hold.CHOICES[guarded])
+    return _decision(state, *desired, memory, terms=terms, inputs=inputs)
 
 
-def crew_of(
-    state: PoolState, settings: PoolSettings, estimates: Estimates, workers: tuple[Worker, ...], waiting: bool
-) -> Crew:
-    """Return what the workers can take on, and when."""
-    spare, booting, kept, slots = [], [], 0, []
-    for worker in workers:
-        if worker.running or worker.phase is Phase.UNKNOWN:
-            kept += 1
-            if waiting:
-                slots += _free_in(worker, settings, estimates)
-        elif worker.phase is Phase.BOOTING:
-            booting.append(worker.age)
-        elif worker.phase in (Phase.READY, Phase.DRAINING):
-            spare.append(0.0)
-    booting += [0.0] * (state.replicas - len(workers))
-    takes = estimates.boot.of(len(booting))
-    spare += sorted(max(takes - age, takes / 4) for age in booting)
-    return Crew(kept, tuple(slots), tuple(spare), len(booting), settings.slots)
+def _kept(scene: Scene, terms: Terms, unguarded: int, limiter: Limiter) -> limits.Bound:
+    """Return what is kept of more workers than are wanted: all while jobs wait, as what boots is on its way to them."""
+    if scene.waiting:
+        return scene.replicas, Limiter.WAITING
+    kept = min(scene.replicas, terms.kept)
+    if kept > terms.wanted:
+        return kept, Limiter.HOLD if kept <= unguarded else Limiter.FLAP
+    return terms.wanted, limiter
 
 
-def _free_in(worker: Worker, settings: PoolSettings, estimates: Estimates) -> list[float]:
-    if worker.phase is Phase.UNKNOWN:
-        return []
-    busy = [estimates.of_type(job.queue, job.job_type).remaining(job.age) for job in worker.running]
-    return busy + [0.0] * (settings.slots - len(busy))
-
-
-def _terms(
-    state: PoolState,
-    settings: PoolSettings,
-    estimates: Estimates,
-    queues: Mapping[str, QueueLoad],
-    workers: tuple[Worker, ...],
-) -> tuple[Terms, Limiter]:
-    deadlines = _deadlines(settings, estimates, queues, state.now)
-    crew = crew_of(state, settings, estimates, workers, bool(deadlines))
-    backlog = needed(deadlines, crew, estimates.boot, most=settings.most)
-    window = least_at(settings.windows, state.now)
-    spare = crew.kept + settings.idle
-    average = _steady(settings, estimates, queues, workers)
-    floor = max(settings.least, window)
-    wanted = min(max(backlog, average, spare, floor), settings.most)
-    causes = [
-        (crew.kept, Limiter.WORK),
-        (backlog, Limiter.SLO),
-        (average, Limiter.STEADY),
-        (spare, Limiter.IDLE),
-        (settings.least, Limiter.MIN),
-        (window, Limiter.WINDOW),
-    ]
-    limiter = max(causes, key=lambda cause: cause[0])[1]
-    return Terms(
-        backlog,
-        average,
-        spare,
-        floor,
-        wanted,
-        ceiling=limits.ceiling(state, settings, workers)[0],
-        waiting=bool(deadlines),
-    ), limiter
-
-
-def _deadlines(
-    settings: PoolSettings, estimates: Estimates, queues: Mapping[str, QueueLoad], now: float
-) -> list[Deadline]:
-    """Return the deadlines in the workers' order: what comes first takes slots from what comes after."""
-    deadlines, jobs, seconds = [], 0, 0.0
-    for name, target in sorted(settings.queues.items(), key=lambda item: -item[1].priority):
-        load = queues.get(name)
-        if load is None or not load.waiting:
-            continue
-        service = estimates.waiting_in(name, load)
-        for count, age in estimates.waited(name, load, now):
-            left = time_left(target, settings, age)
-            jobs += count
-            seconds += count * max(service.within(left), LEAST_SERVICE)
-            deadlines.append(Deadline(jobs, left, seconds / jobs))
-    return deadlines
-
-
-def time_left(target: QueueTarget, settings: PoolSettings, age: float) -> float:
-    """Return the seconds in which what waits should begin."""
-    return max(settings.budget * target.target_wait - age, LEAST_LEFT * target.target_wait)
-
-
-def _steady(
-    settings: PoolSettings, estimates: Estimates, queues: Mapping[str, QueueLoad], workers: tuple[Worker, ...]
-) -> int:
-    work = {name: estimates.waiting_in(name, load).mean for name, load in queues.items()}
-    loads = {name: estimates.per_second(name) * mean for name, mean in work.items() if not isinf(mean)}
-    total = sum(loads.values())
-    if total <= 0:
-        return 0
-    budget = min(settings.queues[name].target_wait for name in loads)
-    jobs = sum(load.waiting for load in queues.values()) + sum(len(worker.running) for worker in workers)
-    if estimates.boot.of(1) <= settings.budget * budget:
-        return ceil(min(total, jobs) / settings.slots)
-    rate = sum(estimates.per_second(name) for name in loads)
-    return ceil(steady.slots_for(total, budget=budget, seconds=total / rate) / settings.slots)
-
-
-def _within(state: PoolState, settings: PoolSettings, terms: Terms, limiter: Limiter) -> tuple[int, Limiter]:
-    """Return the number within its bounds and what set it."""
-    kept = state.replicas if terms.waiting else min(state.replicas, terms.kept)
-    kept = min(kept, settings.most)
-    desired = (kept, Limiter.HOLD) if kept > terms.wanted else (terms.wanted, limiter)
-    ceiling = limits.ceiling(state, settings, state.workers or ())
-    if max(desired[0], terms.backlog) > ceiling[0]:
-        desired = ceiling
-    return limits.steered(desired, state, settings)
-
-
-def _inputs(
-    queues: Mapping[str, QueueLoad], workers: tuple[Worker, ...], estimates: Estimates, hold_seconds: float
-) -> Inputs:
+def inputs_of(scene: Scene, hold_seconds: float) -> Inputs:
+    """Return what was seen and learned, summed up over the queues."""
+    lengths = {name: scene.estimates.waiting_in(name, load) for name, load in scene.queues.items()}
+    shares = {name: load.waiting or scene.estimates.per_second(name) for name, load in scene.queues.items()}
+    total = sum(shares.values())
+    phases = [worker.phase for worker in scene.workers]
+    idle = [not worker.stays and worker.phase in (Phase.READY, Phase.DRAINING) for worker in scene.workers]
     return Inputs(
-        waiting=sum(load.waiting for load in queues.values()),
-        running=sum(len(worker.running) for worker in workers),
+        waiting=scene.waiting,
+        running=scene.running,
+        oldest_age=max((load.oldest_age for load in scene.queues.values() if load.waiting), default=0.0),
+        arrivals_per_second=sum(scene.estimates.per_second(name) for name in scene.queues),
+        service_seconds=sum(lengths[name].mean * share for name, share in shares.items()) / total if total else None,
+        boot_seconds=scene.estimates.boot.of(1 + phases.count(Phase.BOOTING)),
         hold_seconds=hold_seconds,
-        boot_seconds=estimates.boot.alone,
+        busy=sum(bool(worker.running) for worker in scene.workers),
+        idle=sum(idle),
+        booting=phases.count(Phase.BOOTING),
+        unknown=sum(not worker.running and worker.phase is Phase.UNKNOWN for worker in scene.workers),
+        unavailable=phases.count(Phase.UNSCHEDULABLE) + phases.count(Phase.FAILING),
     )
 
 
@@ -184,13 +95,22 @@ def _decision(
     memory: Memory,
     *,
     cause: str = "",
-    terms: Terms = NO_TERMS,
-    inputs: Inputs = NO_INPUTS,
+    terms: Terms | None = None,
+    inputs: Inputs | None = None,
 ) -> Decision:
-    workers = state.workers
-    stay = state.replicas if workers is None else sum(bool(w.running) or w.phase is Phase.UNKNOWN for w in workers)
-    removable = max(0, state.replicas - stay)
-    replicas = desired if desired >= state.replicas else max(desired, state.replicas - removable)
-    if replicas > desired:
-        limiter = limiter if limiter is Limiter.HELD else Limiter.BUSY
-    return Decision(state.replicas, desired, replicas, removable, limiter, cause, inputs, terms, memory)
+    staying = state.replicas if state.workers is None else sum(worker.stays for worker in state.workers)
+    removable = max(0, state.replicas - staying)
+    replicas = max(desired, min(staying, state.replicas))
+    if replicas > desired and limiter is not Limiter.HELD:
+        limiter = Limiter.BUSY
+    return Decision(
+        current=state.replicas,
+        desired=desired,
+        replicas=replicas,
+        removable=removable,
+        limiter=limiter,
+        cause=cause,
+        inputs=inputs or Inputs(),
+        terms=terms or Terms(),
+        memory=memory,
+    )

@@ -21,6 +21,7 @@ class Limiter(StrEnum):
     QUOTA = "quota"
     UNSCHEDULABLE = "unschedulable"
     FAILING = "failing"
+    WAITING = "waiting"
     HOLD = "hold"
     FLAP = "flap guard"
     BUSY = "busy"
@@ -67,7 +68,6 @@ class Terms:
     """The most of these."""
     kept: int = 0
     """The most that was wanted within the hold."""
-    waiting: bool = False
     ceiling: int = 0
     """What `most`, the quota and the nodes admit."""
 

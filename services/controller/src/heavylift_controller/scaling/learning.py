@@ -11,11 +11,13 @@ from heavylift_controller.scaling.boot_times import BootTime
 from heavylift_controller.scaling.memory import Memory
 from heavylift_controller.scaling.service_times import Mixture, ServiceMemory, ServiceTime
 from heavylift_controller.scaling.settings import PoolSettings
-from heavylift_controller.scaling.state import PoolState, QueueLoad, Worker
+from heavylift_controller.scaling.state import STALE, PoolState, QueueLoad, Worker
 
 
 def learn(memory: Memory, state: PoolState) -> Memory:
     """Return the memory with what this state adds; what could not be read adds nothing."""
+    if state.read_ago > STALE:
+        return memory
     if state.queues is not None:
         memory = replace(
             memory,

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from heavylift_controller.scaling.arrivals import ArrivalMemory
 from heavylift_controller.scaling.boot_times import BootMemory
+from heavylift_controller.scaling.flapping import FlapMemory
 from heavylift_controller.scaling.hold import HoldMemory
 from heavylift_controller.scaling.service_times import ServiceMemory
 
@@ -22,6 +23,7 @@ class Memory:
     arrivals: Mapping[str, ArrivalMemory] = field(default_factory=dict)
     boots: BootMemory = field(default_factory=BootMemory)
     hold: HoldMemory | None = None
+    flaps: FlapMemory | None = None
 
 
 _ADAPTER = TypeAdapter(Memory)

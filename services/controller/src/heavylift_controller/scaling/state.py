@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+STALE = 3.0
+"""Seconds after which what was read is no longer acted upon: a few ticks."""
 
 
 class Phase(StrEnum):
@@ -45,6 +48,11 @@ class Worker:
     booted_in: float | None = None
     """Seconds from its creation to its worker's first report, once known."""
 
+    @property
+    def stays(self) -> bool:
+        """Whether it holds a job, or might: then it is no victim."""
+        return bool(self.running) or self.phase is Phase.UNKNOWN
+
 
 @dataclass(frozen=True, slots=True)
 class QueueLoad:
@@ -65,7 +73,7 @@ class QueueLoad:
 class PoolState:
     """A pool at the moment `now`, in seconds since the epoch by Redis's clock.
 
-    `queues` or `workers` is None where they could not be read or are too old to act upon: no data is not zero.
+    `queues` or `workers` is None where they could not be read: no data is not zero.
     """
 
     now: float
@@ -75,7 +83,18 @@ class PoolState:
     workers: tuple[Worker, ...] | None
     unread: str = ""
     """What could not be read, in a word: `redis`, `pods`."""
+    read_ago: float = 0.0
+    """Seconds since the older of both was read."""
     quota_room: int | None = None
     """How many more pods the namespace's quota admits; None where there is none."""
     rollout: bool = False
     """Two ReplicaSets are live: who a scale-in would delete cannot be told."""
+
+    def unread_of(self, queues: Iterable[str]) -> str:
+        """Return what is missing or too old to act upon, in words; empty where all of it is there."""
+        if self.unread or self.queues is None or self.workers is None:
+            return self.unread or "missing data"
+        if self.read_ago > STALE:
+            return f"data is {self.read_ago:.0f} s old"
+        missing = sorted(set(queues) - set(self.queues))
+        return f"no data of queue {', '.join(missing)}" if missing else ""
