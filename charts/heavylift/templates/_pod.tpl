@@ -70,7 +70,7 @@ rule they would be spread, and all but one node's would hang in ContainerCreatin
 {{- define "heavylift.affinity" -}}
 {{- $affinity := deepCopy (.values.affinity | default dict) }}
 {{- if and .artifacts (include "heavylift.artifacts.oneNode" .root) }}
-{{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (dict "heavylift.dev/artifacts" (include "heavylift.artifacts.claim" .root))) }}
+{{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (dict "heavylift.dev/artifacts" (include "heavylift.artifacts.label" .root))) }}
 {{- $pods := $affinity.podAffinity | default dict }}
 {{- $terms := append ($pods.requiredDuringSchedulingIgnoredDuringExecution | default list) $term }}
 {{- $_ := set $affinity "podAffinity" (merge (dict "requiredDuringSchedulingIgnoredDuringExecution" $terms) $pods) }}
@@ -123,13 +123,20 @@ terminationMessagePolicy: FallbackToLogsOnError
 {{- end }}
 {{- end }}
 
-{{/* Annotations that a Prometheus without the operator looks for. Takes the part's context and `port`. */}}
+{{/*
+Annotations that a Prometheus without the operator looks for, and those that restart a pod when what it reads at its start
+alone has changed. Takes the part's context and `port`.
+*/}}
 {{- define "heavylift.podAnnotations" -}}
 {{- $annotations := dict }}
 {{- if and .port .root.Values.monitoring.scrapeAnnotations }}
 {{- $_ := set $annotations "prometheus.io/scrape" "true" }}
 {{- $_ := set $annotations "prometheus.io/port" (.port | toString) }}
 {{- $_ := set $annotations "prometheus.io/path" "/metrics" }}
+{{- end }}
+{{- $s3 := .root.Values.artifacts.s3 }}
+{{- if and .artifacts (eq .root.Values.artifacts.type "s3") (not $s3.existingSecret) $s3.secretAccessKey }}
+{{- $_ := set $annotations "checksum/s3" (include "heavylift.secretChecksum" (printf "%s:%s" $s3.accessKeyId $s3.secretAccessKey)) }}
 {{- end }}
 {{- $all := mergeOverwrite $annotations (.checksums | default dict) (deepCopy (.values.podAnnotations | default dict)) }}
 {{- with $all }}{{ toYaml . }}{{ end }}

@@ -1,0 +1,105 @@
+"""An upgrade of an existing release: nothing immutable changes, and only that restarts which has to."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.helm import CHART, Helm, RefusedError
+from tests.chart.immutable import fields
+from tests.chart.kube import Deployment
+from tests.chart.last_release import FIELDS, VALUES
+from tests.chart.release import Release, parse
+from tests.chart.values import SECRETS, merged, read
+
+LAST = sorted(FIELDS.glob("*.yaml"))
+
+S3 = {"type": "s3", "s3": {"bucket": "films", "accessKeyId": "one", "secretAccessKey": "one"}}
+EXTERNAL = {"redis": {"enabled": False}, "externalRedis": {"host": "redis.example", "auth": {"password": "one"}}}
+
+OURS = {"api", "controller", "flower", "worker"}
+
+
+@pytest.mark.parametrize("last", LAST, ids=lambda path: path.stem)
+def test_values_of_the_last_release_change_nothing_immutable(helm4: Helm, last: Path):
+    before = yaml.safe_load(last.read_text())
+    now = fields(parse(helm4.template(VALUES / last.name)))
+    assert {name: now.get(name) for name in before} == before
+
+
+def test_the_last_release_is_known_with_every_kind_of_values():
+    assert LAST
+    assert [path.name for path in sorted(VALUES.glob("*.yaml"))] == [path.name for path in LAST]
+
+
+def test_an_upgrade_renders_what_an_install_does(helm: Helm, values: Path):
+    assert helm.template(values, options=("--is-upgrade",)) == helm.template(values)
+
+
+def test_another_engine_changes_no_pool_and_nothing_immutable(helm4: Helm, values: Path):
+    renders = list(_with_each_engine(helm4, read(values)))
+    assert len(renders) > 1
+    for other in renders[1:]:
+        assert fields(other) == fields(renders[0])
+        assert other.of(Deployment) == renders[0].of(Deployment)
+
+
+def test_another_version_of_the_chart_restarts_nothing(helm4: Helm, values: Path, tmp_path: Path):
+    chart = tmp_path / "heavylift"
+    shutil.copytree(CHART, chart)
+    described = (chart / "Chart.yaml").read_text()
+    (chart / "Chart.yaml").write_text(described.replace("\nversion: ", "\nversion: 9"))
+    before, after = parse(helm4.template(values)), parse(helm4.template(values, chart=chart))
+    assert after.objects != before.objects
+    assert _templates(after) == _templates(before)
+    assert fields(after) == fields(before)
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "restarted"),
+    [
+        ({}, {"redis": {"config": "maxclients 5000"}}, {"redis"}),
+        ({}, {"redis": {"maxmemory": "1gb"}}, {"redis"}),
+        # Services read the password from its file for each new connection.
+        ({}, {"redis": {"auth": {"password": "another"}}}, {"redis"}),
+        (EXTERNAL, {"externalRedis": {"auth": {"password": "another"}}}, set()),
+        ({}, {"api": {"apiKeys": {"key": "another"}}}, {"api"}),
+        ({}, {"flower": {"auth": {"password": "another"}}}, {"flower"}),
+        ({"artifacts": S3}, {"artifacts": {"s3": {"secretAccessKey": "two"}}}, {"api", "controller", "worker"}),
+        ({}, {"log": {"level": "debug"}}, OURS),
+        ({}, {"image": {"tag": "9.9.9"}}, OURS),
+        ({}, {"workers": {"pools": {"video": {"grace": "10m"}}}}, {"worker"}),
+        ({}, {"workers": {"pools": {"images": {"queues": ["images"]}}}}, set()),
+        ({}, {"networkPolicy": {"enabled": False}}, set()),
+        ({}, {"monitoring": {"podMonitor": {"enabled": True}, "dashboard": {"enabled": True}}}, set()),
+        ({}, {"api": {"service": {"annotations": {"a": "b"}}, "pdb": {"enabled": False}, "replicas": 5}}, set()),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_a_change_restarts_what_it_concerns_and_nothing_else(
+    helm4: Helm, base: dict[str, Any], change: dict[str, Any], restarted: set[str]
+):
+    before = parse(helm4.template(merged(SECRETS, base)))
+    after = parse(helm4.template(merged(SECRETS, base, change)))
+    now = _templates(after)
+    assert {name.split("/")[0] for name, one in _templates(before).items() if now[name] != one} == restarted
+
+
+def _templates(release: Release) -> dict[str, tuple[object, ...]]:
+    """Return the pod templates of what stays running: a change of one restarts its pods."""
+    return {
+        f"{run.component}/{run.owner.name}": (run.labels, run.annotations, run.spec)
+        for run in release.runs()
+        if run.is_served
+    }
+
+
+def _with_each_engine(helm: Helm, values: dict[str, Any]) -> Iterator[Release]:
+    """Yield a render for each engine that can do what these values want: not every one can begin with no pod."""
+    for engine in ("none", "hpa", "keda"):
+        with suppress(RefusedError):
+            yield parse(helm.template(merged(values, {"scaling": {"engine": engine}})))
