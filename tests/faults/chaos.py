@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -55,6 +56,8 @@ class Chaos:
     """Which jobs kill workers, if that is the scenario."""
     died: list[str] = field(default_factory=list)
     """Workers that ended though nobody had ended them."""
+    lingered: list[str] = field(default_factory=list)
+    """Workers that did not end well when they were told to."""
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -150,6 +153,17 @@ class Chaos:
         worker.signal(signal.SIGTERM)
         self.stack.start_worker()
         return worker
+
+    def await_end(self, worker: Member, *, seconds: float) -> None:
+        """Give a worker that was told to end so long for it, then kill it."""
+        try:
+            code = worker.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            code = None
+            worker.kill()
+        if code != 0:
+            how = f"with code {code}" if code is not None else f"not within {seconds:g} s"
+            self.lingered.append(f"{worker.name}, told to end, ended {how}: {worker.tail()}")
 
     def freeze_worker(self, worker: Member | None = None) -> Member:
         """SIGSTOP a worker with all its children."""

@@ -77,6 +77,9 @@ def judge(scenario: Scenario, stack: Stack, chaos: Chaos, report: Report) -> Non
     if chaos.died:
         report.problems.append(f"{len(chaos.died)} workers ended by themselves")
         report.notes += chaos.died
+    if chaos.lingered:
+        report.problems.append(f"{len(chaos.lingered)} workers did not end well when told to")
+        report.notes += chaos.lingered
     if scenario.harmless and (report.losses or report.repeated or report.overlapped):
         report.problems.append("no attempt was to be lost, repeated or overlapped here")
     if not scenario.harmless and report.losses == 0:

@@ -98,7 +98,7 @@ def kill_either(stack: Stack, chaos: Chaos, pace: Pace) -> None:
 def replace_workers(stack: Stack, chaos: Chaos, pace: Pace) -> None:
     leaving = [chaos.replace_worker() for _ in chaos.while_submitting(1, 4)]
     for worker in leaving:
-        assert worker.process.wait(stack.size.grace + 15) == 0, worker.log.read_text()[-3000:]
+        chaos.await_end(worker, seconds=stack.size.grace + 15)
 
 
 def kill_parents(stack: Stack, chaos: Chaos, pace: Pace) -> None:
