@@ -3,7 +3,8 @@
 set -u
 REDISCLI_AUTH=$(cat /etc/heavylift/redis/password)
 export REDISCLI_AUTH
-answer=$(redis-cli --no-auth-warning -h 127.0.0.1 ping)
+cli=$(command -v redis-cli || command -v valkey-cli)
+answer=$("$cli" --no-auth-warning -h 127.0.0.1 ping)
 case "$1:$answer" in
 *: | ready:LOADING*)
     echo "Redis answers '$answer'" >&2

@@ -9,4 +9,4 @@ if [ -z "$password" ]; then
 fi
 hash=$(printf %s "$password" | sha256sum | cut -d ' ' -f 1)
 printf 'user default on #%s ~* &* +@all\n' "$hash" >/run/redis/users.conf
-exec redis-server /etc/redis/redis.conf
+exec "$(command -v redis-server || command -v valkey-server)" /etc/redis/redis.conf

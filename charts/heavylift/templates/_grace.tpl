@@ -2,7 +2,7 @@
 
 {{- define "heavylift.api.terminationGrace" -}}
 {{- $given := .Values.api.terminationGracePeriodSeconds }}
-{{- ternary (add (include "heavylift.api.ending" .) 10) $given (kindIs "invalid" $given) }}
+{{- ternary (add (include "heavylift.api.ending" .) 10) ($given | int64) (kindIs "invalid" $given) }}
 {{- end }}
 
 {{/* What an API pod does after it was told to end: it goes on serving for a while, then ends its requests. */}}
@@ -14,7 +14,7 @@
 {{/* Takes a pool's `name` and `pool`. */}}
 {{- define "heavylift.pool.terminationGrace" -}}
 {{- $given := .pool.terminationGracePeriodSeconds }}
-{{- ternary (add (include "heavylift.pool.grace" .) 15) $given (kindIs "invalid" $given) }}
+{{- ternary (add (include "heavylift.pool.grace" .) 15) ($given | int64) (kindIs "invalid" $given) }}
 {{- end }}
 
 {{- define "heavylift.pool.grace" -}}

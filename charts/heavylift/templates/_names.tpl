@@ -30,8 +30,8 @@ heavylift.dev/pool: {{ . }}
 {{/* Labels of a pod. Not the chart's version: a new chart alone restarts nothing. */}}
 {{- define "heavylift.podLabels" -}}
 {{- $own := dict "app.kubernetes.io/part-of" "heavylift" }}
-{{- if .artifacts }}
-{{- $_ := set $own "heavylift.dev/artifacts" (include "heavylift.artifacts.claim" .root) }}
+{{- if and .artifacts (eq .root.Values.artifacts.type "pvc") }}
+{{- $_ := set $own "heavylift.dev/artifacts" (include "heavylift.artifacts.label" .root) }}
 {{- end }}
 {{- $selector := include "heavylift.selector" . | fromYaml }}
 {{- toYaml (merge $selector $own (.values.podLabels | default dict) .root.Values.commonLabels) }}

@@ -76,6 +76,11 @@
 {{- .Values.artifacts.pvc.existingClaim | default (printf "%s-artifacts" (include "heavylift.fullname" .)) }}
 {{- end }}
 
+{{/* The value of the label that pods with these files carry: labels are shorter than names may be. */}}
+{{- define "heavylift.artifacts.label" -}}
+{{- include "heavylift.artifacts.claim" . | trunc 63 | trimSuffix "-" | trimSuffix "." }}
+{{- end }}
+
 {{- define "heavylift.artifacts.volumeMounts" -}}
 {{- if eq .Values.artifacts.type "pvc" }}
 - name: artifacts
