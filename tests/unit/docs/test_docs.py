@@ -29,7 +29,7 @@ from tests.unit.docs.tables import RENDERED, ROOT, attribute_docstrings, rendere
 PYTHON_BLOCKS = [block for page in PAGES for block in blocks(page, "python")]
 JOB_BLOCKS = [block for block in PYTHON_BLOCKS if "@job(" in block.code]
 MAKEFILE = (ROOT / "Makefile").read_text()
-MAKE_TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+MAKE_TARGETS = set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE))
 MAKE_VARIABLES = set(re.findall(r"\b[A-Z_]{2,}\b", MAKEFILE))
 SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     Settings,
