@@ -21,9 +21,9 @@ metadata:
   {{- include "heavylift.metadata" . | nindent 2 }}
 spec:
   {{- if $pdb.minAvailable }}
-  minAvailable: {{ $pdb.minAvailable }}
+  minAvailable: {{ include "heavylift.text" $pdb.minAvailable }}
   {{- else }}
-  maxUnavailable: {{ $pdb.maxUnavailable }}
+  maxUnavailable: {{ include "heavylift.text" $pdb.maxUnavailable }}
   {{- end }}
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
@@ -43,8 +43,8 @@ spec:
     apiVersion: apps/v1
     kind: Deployment
     name: {{ .name }}
-  minReplicas: {{ .autoscaling.min }}
-  maxReplicas: {{ .autoscaling.max }}
+  minReplicas: {{ .autoscaling.min | int64 }}
+  maxReplicas: {{ .autoscaling.max | int64 }}
   metrics:
     {{- range $resource := list "cpu" "memory" }}
     {{- with get $.autoscaling $resource }}
@@ -53,7 +53,7 @@ spec:
         name: {{ $resource }}
         target:
           type: Utilization
-          averageUtilization: {{ . }}
+          averageUtilization: {{ . | int64 }}
     {{- end }}
     {{- end }}
   {{- with .autoscaling.behavior }}

@@ -25,7 +25,7 @@ tcp-keepalive 30
 
 {{- define "heavylift.redis.maxmemory" -}}
 {{- if .Values.redis.maxmemory }}
-{{- .Values.redis.maxmemory }}
+{{- include "heavylift.text" .Values.redis.maxmemory }}
 {{- else }}
 {{- $limit := dig "limits" "memory" 0 .Values.redis.resources }}
 {{- $bytes := include "heavylift.bytes" (dict "value" $limit "name" "redis.resources.limits.memory") | int64 }}
