@@ -13,7 +13,7 @@ from heavylift.errors import StoreUnavailable
 from heavylift.model import JobStatus, Progress
 from heavylift.operations import Lease, LeaseState, Outcome
 from heavylift.settings import Settings
-from heavylift.store import AsyncStore
+from heavylift.store import AsyncStore, Call
 from tests.fixtures_redis import RedisServer
 from tests.integration.store.bench import QUEUE, Bench
 from tests.integration.store.invariants import Picture, contradictions
@@ -124,6 +124,16 @@ def test_a_replica_is_unavailable(redis_server: RedisServer) -> None:
     with pytest.raises(StoreUnavailable, match=r"(?i)read ?only"):
         bench.submit()
     bench.store.close()
+
+
+async def test_a_refusal_within_a_pipeline_is_understood(redis_server: RedisServer) -> None:
+    store = AsyncStore.from_settings(Settings(redis_url=redis_server.url))
+    await store.redis.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(StoreUnavailable, match="NOREPLICAS"):
+            await store.run(Call([("SET", "key", "value"), ("GET", "key")], lambda replies: replies))
+    finally:
+        await store.aclose()
 
 
 def test_a_redis_that_cannot_save_is_unavailable(redis_server: RedisServer) -> None:

@@ -71,7 +71,7 @@ class Store:
         pipeline = self.redis.pipeline(transaction=False)
         for command in call.commands:
             pipeline.execute_command(*command)
-        return pipeline.execute()
+        return _replies(pipeline.execute(raise_on_error=False))
 
     def close(self) -> None:
         """Close all connections."""
@@ -109,11 +109,21 @@ class AsyncStore:
         pipeline = self.redis.pipeline(transaction=False)
         for command in call.commands:
             pipeline.execute_command(*command)
-        return await pipeline.execute()
+        return _replies(await pipeline.execute(raise_on_error=False))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self.redis.aclose()
+
+
+def _replies(answers: list[Reply | exceptions.RedisError]) -> list[Reply]:
+    """Return a pipeline's answers; raise the first refusal, in Redis's words: redis-py's async client drops them."""
+    replies: list[Reply] = []
+    for answer in answers:
+        if isinstance(answer, exceptions.RedisError):
+            raise answer
+        replies.append(answer)
+    return replies
 
 
 def _with_source(call: Call[T]) -> tuple[Argument, ...]:
