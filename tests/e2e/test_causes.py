@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -53,8 +54,9 @@ def test_a_full_artifact_volume_is_named_to_the_uploader_and_in_the_job(namespac
             assert "space" in job.error.message
             large = tmp_path / "large.bin"
             large.write_bytes(os.urandom(MEBIBYTE) * 16)
-            with release.client(retries=0) as hasty, pytest.raises(ApiUnavailable, match="space"):
+            with release.client(retries=0) as hasty, pytest.raises(ApiUnavailable, match="storage"):
                 hasty.upload(large, "team.swallow")
+            assert "No space left on device" in _warning_of(release, "storage_unavailable")
             volume.resize(64)
             [job] = ended(client, [client.submit("team.publish", {"mebibytes": 16}).id])
             assert job.status == "succeeded"
@@ -67,14 +69,22 @@ def test_a_full_redis_volume_refuses_jobs_with_the_reason_until_there_is_room(na
         release.install(team({"redis": {"persistence": {"existingClaim": volume.claim}}}))
         namespace.kubectl("scale", f"deployment/{release.fullname}-worker-team", "--replicas=0")
         with release.client(retries=0) as client:
-            with pytest.raises(ApiUnavailable, match="disk") as refused:
+            with pytest.raises(ApiUnavailable, match="Redis") as refused:
                 _submit_megabytes(client, 80)
             assert refused.value.retry_after
+            assert "No space left on device" in _warning_of(release, "store_unavailable")
             volume.resize(256)
             job = wait_until(lambda: _accepted(client), 60, what="an accepted job", every=1)
         namespace.kubectl("scale", f"deployment/{release.fullname}-worker-team", "--replicas=1")
         with release.client() as client:
             assert client.wait(job, timeout=120).status == "succeeded"
+
+
+def _warning_of(release: Release, event: str) -> str:
+    """Return the reason that the API's log gives for its newest warning of the kind."""
+    [pod] = release.pods("api")
+    lines = [line for line in release.namespace.logs(pod.metadata.name).splitlines() if line.startswith("{")]
+    return [entry["reason"] for entry in map(json.loads, lines) if entry["event"] == event][-1]
 
 
 def _submit_megabytes(client: Client, megabytes: int) -> None:
