@@ -94,7 +94,7 @@ def own(cls: type[Settings]) -> list[str]:
 
 ACCESS_MODE = choice("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")
 
-SET_BY_THE_CHART = {"host", "port", "api_keys", "api_keys_file", "shutdown_grace"}
+SET_BY_THE_CHART = {"host", "port", "api_keys", "api_keys_file", "shutdown_grace", "queues"}
 
 # The last rule whose pattern is a value's whole name holds. `*` stands for any part of a name, dots included.
 RULES: tuple[tuple[str, Schema], ...] = (

@@ -73,7 +73,8 @@ def test_another_version_of_the_chart_restarts_nothing(helm4: Helm, values: Path
         ({}, {"log": {"level": "debug"}}, OURS),
         ({}, {"image": {"tag": "9.9.9"}}, OURS),
         ({}, {"workers": {"pools": {"video": {"grace": "10m"}}}}, {"worker"}),
-        ({}, {"workers": {"pools": {"images": {"queues": ["images"]}}}}, set()),
+        # The controller is told of queues that no worker has served yet.
+        ({}, {"workers": {"pools": {"images": {"queues": ["images"]}}}}, {"controller"}),
         ({}, {"networkPolicy": {"enabled": False}}, set()),
         ({}, {"monitoring": {"podMonitor": {"enabled": True}, "dashboard": {"enabled": True}}}, set()),
         ({}, {"api": {"service": {"annotations": {"a": "b"}}, "pdb": {"enabled": False}, "replicas": 5}}, set()),

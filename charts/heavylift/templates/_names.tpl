@@ -98,6 +98,15 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* The queues of all pools, separated by commas. */}}
+{{- define "heavylift.queues" -}}
+{{- $queues := list }}
+{{- range include "heavylift.pools" . | fromYaml }}
+{{- $queues = concat $queues .queues }}
+{{- end }}
+{{- join "," (uniq $queues | sortAlpha) }}
+{{- end }}
+
 {{/* Whether the pod of `helm test` is rendered: it submits a job of the queue `video`. */}}
 {{- define "heavylift.test.possible" -}}
 {{- if .Values.test.enabled }}
