@@ -47,6 +47,11 @@ def other(path: Path) -> object:
     return next(one for one in others if one not in unwanted and validator.is_valid(one))
 
 
+def takes(path: Path, value: object) -> bool:
+    """Whether the schema lets a value be this."""
+    return bool(_schema(path)) and Draft7Validator(_schema(path)).is_valid(value)
+
+
 def outcome(helm: Helm, values: dict[str, Any]) -> str:
     """Return the objects, or the sentence with which they are refused: that is an effect, too."""
     try:

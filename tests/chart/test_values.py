@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.chart.helm import CHART, Helm
-from tests.chart.knobs import default, other, outcome
+from tests.chart.knobs import default, other, outcome, takes
+from tests.chart.release import parse
 from tests.chart.values import DEFAULTS, SECRETS, Path, at, leaves, merged, read
 
 # Where a value has an effect that has none in any of ci/.
@@ -27,6 +28,17 @@ PARTS = [(), ("api",), ("controller",), ("flower",), ("redis",), ("test",), ("wo
 def test_every_value_changes_what_is_rendered(helm4: Helm, path: Path):
     turned = at(path, other(path))
     assert any(outcome(helm4, context) != outcome(helm4, merged(context, turned)) for context in _contexts(path))
+
+
+@pytest.mark.parametrize("engine", ["none", "hpa", "keda"])
+def test_a_large_number_is_rendered_as_a_number(helm: Helm, engine: str):
+    # Helm reads numbers as floats, and prints a million as 1e+06, which Kubernetes takes for no integer.
+    shorter = ("grace", "shutdownGrace", "preStopSleepSeconds")  # than the end they must leave time for
+    million = [at(path, 1_000_000) for path in leaves() if takes(path, 1_000_000) and path[-1] not in shorter]
+    assert len(million) > 50
+    text = helm.template(merged(SECRETS, {"scaling": {"engine": engine}}, *million))
+    assert "e+06" not in text
+    assert parse(text)
 
 
 def test_templates_read_no_value_that_is_not_in_values_yaml():

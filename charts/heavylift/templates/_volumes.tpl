@@ -109,10 +109,10 @@
         {{- end }}
         resources:
           requests:
-            storage: {{ .sizeLimit }}
+            storage: {{ include "heavylift.text" .sizeLimit }}
 {{- else }}
   emptyDir:
-    sizeLimit: {{ .sizeLimit }}
+    sizeLimit: {{ include "heavylift.text" .sizeLimit }}
     {{- with .medium }}
     medium: {{ . }}
     {{- end }}
