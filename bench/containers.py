@@ -31,21 +31,26 @@ class Container:
         options += [f"--volume={folder}:{folder}" for folder in folders]
         options += [f"--entrypoint={entrypoint}"] if entrypoint else []
         self._id = docker("create", *CONFINED, *options, image, *command).strip()
+        self._starting: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Container:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._starting:
+            self._starting.wait(SECONDS)
         docker("rm", "--force", "--volumes", self._id)
 
     def start(self) -> float:
         """Start it, without waiting for the engine, and return when (CLOCK_MONOTONIC)."""
         began = time.monotonic()
-        subprocess.Popen(["docker", "start", self._id], stdout=subprocess.DEVNULL)
+        self._starting = subprocess.Popen(["docker", "start", self._id], stdout=subprocess.DEVNULL)
         return began
 
     def printed(self) -> str:
         """Wait for its end and return what it printed."""
+        assert self._starting, "start() comes first"
+        self._starting.wait(SECONDS)  # what has not begun is not running either, which is all that `docker wait` asks
         docker("wait", self._id)
         return docker("logs", self._id)
 
