@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
+from tests.chart.helm import Helm
 from tests.chart.kube import (
     ConfigMap,
     Container,
@@ -27,7 +30,8 @@ from tests.chart.kube import (
     TriggerAuthentication,
 )
 from tests.chart.kube.pods import Volume
-from tests.chart.release import Release, Run
+from tests.chart.release import Release, Run, parse
+from tests.chart.values import SECRETS, merged
 
 
 def test_a_workload_selects_its_own_pods_and_no_others(release: Release):
@@ -58,6 +62,28 @@ def test_a_pod_has_at_most_one_disruption_budget(release: Release):
     for run in release.runs():
         budgets = [budget for budget in release.of(PodDisruptionBudget) if budget.spec.selector.matches(run.labels)]
         assert len(budgets) <= 1, run.id
+
+
+def test_no_disruption_budget_holds_up_the_drain_of_a_node_that_pods_have_to_share(release: Release):
+    # What is evicted first can start nowhere before all others have left the node, and the budget would not let them.
+    for run in release.runs():
+        if run.spec.affinity and "podAffinity" in run.spec.affinity:
+            assert not any(budget.spec.selector.matches(run.labels) for budget in release.of(PodDisruptionBudget)), run.id
+
+
+@pytest.mark.parametrize(
+    ("claim", "together"),
+    [
+        ({"accessModes": ["ReadWriteOnce"]}, {"api", "controller", "worker"}),
+        ({"accessModes": ["ReadWriteMany"]}, set()),
+        ({"sameNode": False}, set()),
+    ],
+)
+def test_pods_share_a_node_where_one_node_alone_can_mount_their_volume(
+    helm4: Helm, claim: dict[str, Any], together: set[str]
+):
+    release = parse(helm4.template(merged(SECRETS, {"artifacts": {"pvc": claim}})))
+    assert {run.component for run in release.runs() if "podAffinity" in (run.spec.affinity or {})} == together
 
 
 def test_what_scales_has_a_target_and_is_alone_with_it(release: Release):

@@ -11,10 +11,14 @@ automountServiceAccountToken: false
 {{- end }}
 {{- end }}
 
-{{/* AlwaysAllow: a pod that is not ready (it drains, or it is broken) must not hold up the drain of a node. */}}
+{{/*
+AlwaysAllow: a pod that is not ready (it drains, or it is broken) must not hold up the drain of a node. Pods that have to
+share a node get no budget: what is evicted first can start nowhere before the others have left, and a budget would keep
+them there for ever.
+*/}}
 {{- define "heavylift.podDisruptionBudget" -}}
 {{- $pdb := .values.pdb }}
-{{- if $pdb.enabled }}
+{{- if and $pdb.enabled (not (and .artifacts (include "heavylift.artifacts.oneNode" .root))) }}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:

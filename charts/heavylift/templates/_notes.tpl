@@ -2,7 +2,7 @@
 {{- define "heavylift.warnings" -}}
 {{- $values := .Values }}
 {{- if include "heavylift.artifacts.oneNode" . }}
-- Files lie in a volume that one node at a time can mount ({{ join ", " $values.artifacts.pvc.accessModes }}), so API, workers and controllers all run on that node. For several nodes: artifacts.type=s3, or a claim that is ReadWriteMany.
+- Files lie in a volume that one node at a time can mount ({{ join ", " $values.artifacts.pvc.accessModes }}), so API, workers and controllers all run on that node, and leave it together when it is drained. For several nodes: artifacts.type=s3, or a claim that is ReadWriteMany.
 {{- else if and (eq $values.artifacts.type "pvc") (not (has "ReadWriteMany" $values.artifacts.pvc.accessModes)) }}
 - Files lie in a volume that one node at a time can mount, and artifacts.pvc.sameNode is false: pods on other nodes hang in ContainerCreating.
 {{- end }}
