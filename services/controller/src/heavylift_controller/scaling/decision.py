@@ -57,11 +57,13 @@ class Terms:
     """The workers each consideration asks for, before the next one."""
 
     backlog: int = 0
-    """For each waiting job to begin in time; the busy workers are among them."""
+    """For each waiting job to begin in time, with the workers that stay; 0 while none waits."""
     steady: int = 0
     """For the work that arrives, on average."""
+    work: int = 0
+    """For the jobs that run, were they on as few workers as hold them."""
     spare: int = 0
-    """For the busy workers and `idle` more."""
+    """For the workers that stay and `idle` more; 0 where none is to be kept idle."""
     floor: int = 0
     """`least`, or what a window asks for."""
     wanted: int = 0

@@ -53,8 +53,8 @@ def _facts(inputs: Inputs, terms: Terms) -> str:
         f"; {inputs.waiting} waiting{oldest}, {inputs.running} running, {inputs.arrivals_per_second or 0:.2g} arriving"
         f" a second; a job takes {_seconds(inputs.service_seconds)}, a boot {_seconds(inputs.boot_seconds)};"
         f" workers: {seen}; asked for: {terms.backlog} by what waits, {terms.steady} by what arrives,"
-        f" {terms.spare} with the free ones, {terms.floor} at least, {terms.kept} within a hold of"
-        f" {_seconds(inputs.hold_seconds)}, {terms.ceiling} at most"
+        f" {terms.work} by what runs, {terms.spare} for free ones, {terms.floor} at least,"
+        f" {terms.kept} within a hold of {_seconds(inputs.hold_seconds)}, {terms.ceiling} at most"
     )
 
 

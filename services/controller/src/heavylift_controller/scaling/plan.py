@@ -20,6 +20,8 @@ LEAST_SERVICE = 1e-3
 """Seconds; what takes less is planned with this."""
 PROMPT = 0.9
 """The share of a target that a boot may take for a worker started on demand to come in time."""
+FARTHER = 2.0
+"""Jobs are looked at for this many times what is left, to tell those that end about then from those that do not."""
 OVERDUE = 0.25
 """The share of a boot that a pod which should be ready by now is still expected to take."""
 
@@ -46,6 +48,11 @@ class Scene:
         return sum(len(worker.running) for worker in self.workers)
 
     @property
+    def unknown(self) -> int:
+        """Workers that do not report, and run no job as far as is known."""
+        return sum(worker.stays and not worker.running for worker in self.workers)
+
+    @property
     def staying(self) -> int:
         """Workers that hold a job, or might."""
         return sum(worker.stays for worker in self.workers)
@@ -54,14 +61,14 @@ class Scene:
 def terms_of(scene: Scene) -> tuple[Terms, Limiter]:
     """Return the workers each consideration asks for, and the one that asks for the most."""
     crew, settings = crew_of(scene), scene.settings
-    backlog = needed(deadlines_of(scene), crew, scene.estimates.boot, most=settings.most)
+    backlog = needed(deadlines_of(scene), crew, scene.estimates.boot, most=settings.most) if scene.waiting else 0
     average = steady_of(scene)
     window = least_at(settings.windows, scene.now)
     asked = {
-        Limiter.WORK: crew.kept,
+        Limiter.WORK: ceil(scene.running / settings.slots) + scene.unknown,
         Limiter.SLO: backlog,
         Limiter.STEADY: average,
-        Limiter.IDLE: crew.kept + settings.idle,
+        Limiter.IDLE: crew.kept + settings.idle if settings.idle else 0,
         Limiter.MIN: settings.least,
         Limiter.WINDOW: window,
     }
@@ -70,7 +77,7 @@ def terms_of(scene: Scene) -> tuple[Terms, Limiter]:
     if wanted > settings.most:
         wanted, limiter = settings.most, Limiter.MAX
     floor = max(settings.least, window)
-    return Terms(backlog, average, asked[Limiter.IDLE], floor, wanted, kept=wanted, ceiling=settings.most), limiter
+    return Terms(backlog, average, asked[Limiter.WORK], asked[Limiter.IDLE], floor, wanted), limiter
 
 
 def crew_of(scene: Scene) -> Crew:
@@ -107,7 +114,7 @@ def deadlines_of(scene: Scene) -> list[Deadline]:
         for count, age in scene.estimates.waited(name, load, scene.now):
             left = time_left(target, scene.settings, age)
             jobs += count
-            seconds += count * max(service.within(left), LEAST_SERVICE)
+            seconds += count * max(service.within(FARTHER * left), LEAST_SERVICE)
             deadlines.append(Deadline(jobs, left, seconds / jobs))
     return deadlines
 
