@@ -12,7 +12,7 @@ HELM ?= helm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-chart lint format lock images $(IMAGES:%=image-%) chart manifests cluster \
-	cluster-down e2e bench faults clean
+	cluster-down e2e bench simulate faults clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ e2e: $(READY) ## Test the chart on a kind cluster of its own, removed afterwards
 
 bench: $(READY) ## Measure, beside other task queues on the same machine; ROWS=submit,drain,… ROUNDS=5
 	@$(BIN)/python -m bench
+
+simulate: $(READY) ## Simulate scaling beside other autoscalers and write docs/scaling-simulation.md; TRACE=file.csv WAIT=30,120
+	@$(BIN)/python -m bench.simulator
 
 faults: $(READY) ## Run the long fault suite and write docs/faults.md; ONLY=scenario
 	@$(BIN)/pytest -m faults tests/faults $(if $(ONLY),-k '$(ONLY)')

@@ -221,7 +221,7 @@ class Cluster:
         if pod.running.get(job) != began:
             return
         del pod.running[job]
-        job.ended = pod.since = self.clock.now
+        pod.since = self.clock.now
         self.unfinished -= 1
         ended = self.served[job.queue]
         key = bucket(job.service)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+Arrival = tuple[float, float, str]
+"""When a job comes and how long it takes, in seconds, and its queue."""
+
 
 @dataclass(slots=True, eq=False)
 class Job:
@@ -14,7 +17,6 @@ class Job:
     service: float
     queue: str = "default"
     started: float | None = None
-    ended: float | None = None
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,17 @@ class NodeLoss:
 
 @dataclass(frozen=True)
 class Workload:
-    """Arrivals and service times in seconds, in order of arrival."""
+    """Jobs in order of arrival, and faults."""
 
     name: str
-    jobs: Sequence[tuple[float, float, str]]
+    jobs: Sequence[Arrival]
     outages: tuple[Outage, ...] = ()
     node_losses: tuple[NodeLoss, ...] = ()
     most: int = 60
     """The most workers any policy may ask for."""
     traits: frozenset[str] = field(default_factory=frozenset)
     """What the goals ask of it: `bursty`, `steady`."""
+    about: str = ""
 
     @property
     def duration(self) -> float:

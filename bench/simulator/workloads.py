@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import pi, sin
 from random import Random
 
@@ -13,7 +14,7 @@ HOUR = 3600.0
 
 def standard(seed: int = 1) -> list[Workload]:
     """Return the workloads, the same for the same seed."""
-    return [make(Random(f"{name}-{seed}")) for name, make in MAKERS.items()]
+    return [replace(make(Random(f"{name}-{seed}")), about=make.__doc__ or "") for name, make in MAKERS.items()]
 
 
 def arrivals(random: Random, rate: Callable[[float], float], peak: float, *, seconds: float) -> Iterator[float]:
@@ -69,6 +70,16 @@ def flash(random: Random) -> Workload:
     return Workload("flash", sorted(jobs), traits=frozenset({"bursty"}))
 
 
+def spikes(random: Random) -> Workload:
+    """Requests to a language model as published traces show them: three seconds of four without any, then up to 60."""
+    jobs = []
+    for second in range(int(HOUR)):
+        if random.random() < 1 / 4:
+            count = min(60, int(3 * random.paretovariate(1.1)))
+            jobs += [(second + random.random(), about(random, 2.5), "default") for _ in range(count)]
+    return Workload("spikes", sorted(jobs), traits=frozenset({"bursty"}))
+
+
 def poison(random: Random) -> Workload:
     """Two jobs of 4 s a second, and four that take 40 minutes."""
     jobs = _jobs(random, arrivals(random, lambda _: 2.0, 2.0, seconds=HOUR), 4)
@@ -94,6 +105,7 @@ MAKERS: dict[str, Callable[[Random], Workload]] = {
     "diurnal": diurnal,
     "bimodal": bimodal,
     "flash": flash,
+    "spikes": spikes,
     "poison": poison,
     "redis outage": outage,
     "node loss": node_loss,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, isinf
+from math import ceil
 
 from heavylift_controller.scaling import steady
 from heavylift_controller.scaling.decision import Limiter, Terms
@@ -128,7 +128,7 @@ def steady_of(scene: Scene) -> int:
     """Return the workers for the average load; more than there are jobs only where a boot would come too late."""
     estimates, settings = scene.estimates, scene.settings
     lengths = {name: estimates.waiting_in(name, scene.queues[name]).mean for name in settings.queues}
-    rates = {name: estimates.per_second(name) for name, mean in lengths.items() if not isinf(mean)}
+    rates = {name: estimates.per_second(name) for name in lengths}
     load = sum(rate * lengths[name] for name, rate in rates.items())
     if load <= 0:
         return 0

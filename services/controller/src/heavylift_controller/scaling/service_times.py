@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
-from math import exp, floor, inf, log2
+from math import exp, floor, log2
 
 PER_OCTAVE = 4
 SHORTEST = 0.01
@@ -65,37 +65,36 @@ def learn(memory: ServiceMemory, counters: Mapping[int, int]) -> ServiceMemory:
 class ServiceTime:
     """A distribution of service times, as a staircase: `survival[i]` outlast `edges[i]`.
 
-    Beyond the last edge nothing has been seen: what has got that far is expected to take as long again.
+    Beyond the last edge no job has ended yet. What gets there is taken to end at random, after `tail` seconds on
+    average: as long again as the longest that was seen to run.
     """
 
-    edges: tuple[float, ...] = (0.0,)
-    survival: tuple[float, ...] = (1.0,)
-    areas: tuple[float, ...] = (0.0,)
+    edges: tuple[float, ...]
+    survival: tuple[float, ...]
+    areas: tuple[float, ...]
     """The staircase's area up to each edge: the mean of the lengths cut off there."""
-
-    @property
-    def known(self) -> bool:
-        """Whether any job has ended."""
-        return self.survival[-1] < 1.0
+    tail: float
 
     @property
     def mean(self) -> float:
-        """The expected seconds; infinite while no job has ended."""
-        return self.areas[-1] + self.survival[-1] * self.edges[-1] if self.known else inf
+        """The expected seconds."""
+        return self.areas[-1] + self.survival[-1] * self.tail
 
     def within(self, horizon: float) -> float:
-        """Return the expected seconds a job takes of the next `horizon` seconds."""
+        """Return the expected seconds a job takes of its first `horizon` seconds."""
         at = bisect_right(self.edges, horizon) - 1
-        return self.areas[at] + self.survival[at] * (horizon - self.edges[at])
+        ahead = horizon - self.edges[at]
+        if at == len(self.edges) - 1:
+            ahead = self.tail * (1 - exp(-ahead / self.tail))
+        return self.areas[at] + self.survival[at] * ahead
 
     def remaining(self, age: float) -> float:
         """Return the expected seconds that a job which has run for `age` seconds goes on."""
         at = bisect_right(self.edges, age) - 1
         left = self.survival[at]
         if at == len(self.edges) - 1 or left <= 0.0:
-            return max(age, self.edges[-1]) if self.known else inf
-        ahead = self.areas[-1] - self.areas[at] - left * (age - self.edges[at])
-        return (ahead + self.survival[-1] * self.edges[-1]) / left
+            return max(age, self.tail)
+        return (self.mean - self.areas[at]) / left - (age - self.edges[at])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +105,11 @@ class Mixture:
 
     @property
     def mean(self) -> float:
-        """The expected seconds; infinite while a type is unknown."""
+        """The expected seconds."""
         return self._mixed(part.mean for _, part in self.parts)
 
     def within(self, horizon: float) -> float:
-        """Return the expected seconds a job takes of the next `horizon` seconds."""
+        """Return the expected seconds a job takes of its first `horizon` seconds."""
         return self._mixed(part.within(horizon) for _, part in self.parts)
 
     def _mixed(self, seconds: Iterable[float]) -> float:
@@ -141,4 +140,5 @@ def estimate(
         edges.append(edge)
         survival.append(round(max(last, 0.0), 9))
     steps = (s * (b - a) for s, a, b in zip(survival, edges, edges[1:], strict=False))
-    return ServiceTime(tuple(edges), tuple(survival), (0.0, *accumulate(steps)))
+    tail = max(edges[-1], expected, running[-1] if running else 0.0)
+    return ServiceTime(tuple(edges), tuple(survival), (0.0, *accumulate(steps)), tail)
