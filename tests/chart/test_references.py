@@ -52,6 +52,12 @@ def test_a_stateful_set_has_its_service(release: Release):
         release.get(Service, workload.spec.service_name)
 
 
+def test_a_pod_that_never_gets_ready_is_replaced_by_the_next_upgrade(release: Release):
+    # In order, a StatefulSet waits for the broken pod first, and somebody has to delete it by hand. Immutable later on.
+    for workload in release.of(StatefulSet):
+        assert workload.spec.pod_management_policy == "Parallel", workload.id
+
+
 def test_a_disruption_budget_is_for_the_pods_of_one_workload(release: Release):
     for budget in release.of(PodDisruptionBudget):
         (_run,) = [run for run in release.runs() if budget.spec.selector.matches(run.labels)]
@@ -66,9 +72,10 @@ def test_a_pod_has_at_most_one_disruption_budget(release: Release):
 
 def test_no_disruption_budget_holds_up_the_drain_of_a_node_that_pods_have_to_share(release: Release):
     # What is evicted first can start nowhere before all others have left the node, and the budget would not let them.
+    budgets = release.of(PodDisruptionBudget)
     for run in release.runs():
         if run.spec.affinity and "podAffinity" in run.spec.affinity:
-            assert not any(budget.spec.selector.matches(run.labels) for budget in release.of(PodDisruptionBudget)), run.id
+            assert not [budget.id for budget in budgets if budget.spec.selector.matches(run.labels)], run.id
 
 
 @pytest.mark.parametrize(
