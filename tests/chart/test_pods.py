@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tests.chart.helm import Helm
 from tests.chart.kube import ConfigMap, Container, Secret
 from tests.chart.kube.pods import Exec, HttpGet, Probe, TcpSocket
-from tests.chart.release import Release, Run
+from tests.chart.release import Release, Run, parse
+from tests.chart.values import SECRETS, merged
 
 # Volumes that Pod Security's restricted profile allows, as far as the chart knows them.
 ALLOWED_VOLUMES = {
@@ -116,6 +118,13 @@ def test_a_worker_may_take_longer_to_end_than_its_jobs(release: Release):
 def test_an_api_pod_may_take_longer_to_end_than_its_pause_and_its_requests(release: Release):
     for run in release.of_component("api"):
         assert _grace(run) > _pause(run.spec.containers[0]) + _seconds(_env(run)["HEAVYLIFT_SHUTDOWN_GRACE"]), run.id
+
+
+def test_an_api_pod_without_a_pause_has_no_hook(helm4: Helm):
+    # Kubernetes refuses a sleep of 0 s before 1.33.
+    release = parse(helm4.template(merged(SECRETS, {"api": {"preStopSleepSeconds": 0}})))
+    for run in release.of_component("api"):
+        assert not run.spec.containers[0].lifecycle
 
 
 def test_tmp_can_be_written_and_is_bounded(release: Release):

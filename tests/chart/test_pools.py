@@ -110,6 +110,30 @@ def test_a_disruption_budget_allows_what_is_not_ready_to_go(release: Release):
         assert (budget.spec.max_unavailable is None) != (budget.spec.min_available is None), budget.id
 
 
+def test_a_pool_whose_pods_are_replaced_at_once_says_nothing_of_how_many_at_a_time(helm4: Helm):
+    # Kubernetes refuses the one beside the other; the defaults bring it.
+    for pool in _pools(parse(helm4.template(_bare("none", at((*SOLO, "strategy"), {"type": "Recreate"}))))):
+        assert pool.spec.strategy
+        assert pool.spec.strategy.rolling_update is None
+
+
+@pytest.mark.parametrize(
+    ("pdb", "allowed"),
+    [
+        ({"minAvailable": 0}, (None, 0)),
+        ({"minAvailable": "50%"}, (None, "50%")),
+        ({"maxUnavailable": 0}, (0, None)),
+        ({"maxUnavailable": None}, (1, None)),
+    ],
+)
+def test_a_disruption_budget_is_what_was_said(helm4: Helm, pdb: dict[str, Any], allowed: tuple[object, object]):
+    several_nodes = {"artifacts": {"pvc": {"accessModes": ["ReadWriteMany"]}}, "api": {"pdb": pdb}}
+    release = parse(helm4.template(_bare("none", several_nodes, at((*SOLO, "pdb"), pdb))))
+    for name in ("demo-heavylift-api", "demo-heavylift-worker-solo"):
+        budget = release.get(PodDisruptionBudget, name)
+        assert (budget.spec.max_unavailable, budget.spec.min_available) == allowed
+
+
 def _bare(engine: str, *more: dict[str, Any]) -> dict[str, Any]:
     return merged(SECRETS, BARE, {"scaling": {"engine": engine}}, *more)
 

@@ -24,10 +24,10 @@ kind: PodDisruptionBudget
 metadata:
   {{- include "heavylift.metadata" . | nindent 2 }}
 spec:
-  {{- if $pdb.minAvailable }}
+  {{- if not (kindIs "invalid" $pdb.minAvailable) }}
   minAvailable: {{ include "heavylift.text" $pdb.minAvailable }}
   {{- else }}
-  maxUnavailable: {{ include "heavylift.text" $pdb.maxUnavailable }}
+  maxUnavailable: {{ kindIs "invalid" $pdb.maxUnavailable | ternary "1" (include "heavylift.text" $pdb.maxUnavailable) }}
   {{- end }}
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
