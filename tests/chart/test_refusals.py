@@ -86,6 +86,11 @@ def test_a_secret_cannot_be_made_up_without_a_cluster(helm: Helm, missing: str):
             {"redis": {"resources": {"limits": {"memory": None}}}},
             "redis.resources.limits.memory is not set, so redis.maxmemoryPercent has nothing to be a share of.",
         ),
+        (
+            {"redis": {"maxmemory": "2gb"}},
+            "redis.maxmemory is 2gb, which is above redis.resources.limits.memory, 512Mi: Redis would be killed",
+        ),
+        ({"redis": {"maxmemory": "0"}}, "redis.maxmemory is 0, which Redis takes for no limit"),
         ({"artifacts": {"type": "s3"}}, "artifacts.type is s3, but artifacts.s3.bucket is empty."),
         ({"artifacts": {"s3": {"bucket": "films"}}}, "artifacts.s3.bucket is set, but artifacts.type is pvc."),
         (

@@ -63,7 +63,7 @@ def test_another_version_of_the_chart_restarts_nothing(helm4: Helm, values: Path
     ("base", "change", "restarted"),
     [
         ({}, {"redis": {"config": "maxclients 5000"}}, {"redis"}),
-        ({}, {"redis": {"maxmemory": "1gb"}}, {"redis"}),
+        ({}, {"redis": {"maxmemory": "256mb"}}, {"redis"}),
         # Services read the password from its file for each new connection.
         ({}, {"redis": {"auth": {"password": "another"}}}, {"redis"}),
         (EXTERNAL, {"externalRedis": {"auth": {"password": "another"}}}, set()),

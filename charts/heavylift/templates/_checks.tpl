@@ -55,6 +55,17 @@ remedy to the list it is given; templates/checks.yaml refuses to render with all
 {{- include "heavylift.wrong" (dict "wrong" $.wrong "say" "redis.resources.limits.memory is not set, so redis.maxmemoryPercent has nothing to be a share of. Set it, or set redis.maxmemory.") }}
 {{- end }}
 {{- end }}
+{{- with .root.Values.redis }}
+{{- $limit := dig "limits" "memory" "" .resources }}
+{{- if and .enabled .maxmemory }}
+{{- $bytes := include "heavylift.redis.bytes" .maxmemory | int64 }}
+{{- if not $bytes }}
+{{- include "heavylift.wrong" (dict "wrong" $.wrong "say" (printf "redis.maxmemory is %v, which Redis takes for no limit. Set it below redis.resources.limits.memory, or leave it empty." .maxmemory)) }}
+{{- else if and $limit (gt $bytes (include "heavylift.bytes" (dict "value" $limit "name" "redis.resources.limits.memory") | int64)) }}
+{{- include "heavylift.wrong" (dict "wrong" $.wrong "say" (printf "redis.maxmemory is %s, which is above redis.resources.limits.memory, %s: Redis would be killed before it is full. Raise the limit, or lower it." (include "heavylift.text" .maxmemory) (include "heavylift.text" $limit))) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and $redis.host (or $redis.sentinel.nodes $redis.urlSecret.name) }}
 {{- include "heavylift.wrong" (dict "wrong" .wrong "say" "externalRedis.host is set beside externalRedis.sentinel.nodes or externalRedis.urlSecret.name, which say where Redis is themselves. Leave it empty.") }}
 {{- end }}

@@ -32,3 +32,10 @@ tcp-keepalive 30
 {{- div (mul $bytes (.Values.redis.maxmemoryPercent | int64)) 100 }}
 {{- end }}
 {{- end }}
+
+{{/* The bytes of a size as redis.conf has it: 2gb, 2g (of 1000), 2147483648. */}}
+{{- define "heavylift.redis.bytes" -}}
+{{- $text := include "heavylift.text" . | lower }}
+{{- $factors := dict "k" 1000 "kb" 1024 "m" 1000000 "mb" 1048576 "g" 1000000000 "gb" 1073741824 }}
+{{- mul (regexFind "^[0-9]+" $text | int64) (get $factors (regexFind "[kmgb]+$" $text) | default 1) }}
+{{- end }}
