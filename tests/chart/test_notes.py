@@ -99,6 +99,8 @@ def test_the_test_is_named_if_there_is_one(notes: Notes, helm: Helm):
         ({"networkPolicy": {"enabled": False}}, "No NetworkPolicies"),
         ({"scaling": {"engine": "keda"}}, "KEDA does not see running jobs"),
         ({"redis": {"enabled": False}, "externalRedis": {"host": "redis.example"}}, "without a password"),
+        ({"redis": {"enabled": False}, "externalRedis": {"urlSecret": {"name": "url"}}}, "reach port 6379 alone"),
+        ({"flower": {"ingress": {"enabled": True, "hosts": ["flower.example"]}}}, "no Ingress controller or gateway"),
         ({"artifacts": {"pvc": {"sameNode": False}}}, "hang in ContainerCreating"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

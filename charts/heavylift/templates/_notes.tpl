@@ -15,6 +15,12 @@
 {{- if and $values.flower.enabled (not $values.flower.auth.enabled) }}
 - Flower asks for no password: whoever reaches it sees the arguments of all jobs (flower.auth.enabled).
 {{- end }}
+{{- if and $values.networkPolicy.enabled (not $values.redis.enabled) $values.externalRedis.urlSecret.name }}
+- What the URL in the Secret {{ $values.externalRedis.urlSecret.name }} says is not known here: the NetworkPolicy lets pods reach port {{ $values.externalRedis.port }} alone (externalRedis.port).
+{{- end }}
+{{- if and $values.networkPolicy.enabled (include "heavylift.flower.closed" .) }}
+- networkPolicy.flowerFrom lets the namespace's own pods reach Flower, but no Ingress controller or gateway of another one.
+{{- end }}
 {{- if not $values.networkPolicy.enabled }}
 - No NetworkPolicies: every pod of the cluster reaches Redis (networkPolicy.enabled).
 {{- end }}
@@ -27,6 +33,16 @@
 {{- if eq $values.scaling.engine "keda" }}
 - KEDA does not see running jobs: it takes pods away that still work. They get the pool's grace, then their jobs go back to the queue.
 {{- end }}
+{{- end }}
+
+{{/* Whether Flower is to be reached from outside, by what the policy does not let in. */}}
+{{- define "heavylift.flower.closed" -}}
+{{- $flower := .Values.flower }}
+{{- $open := empty .Values.networkPolicy.flowerFrom }}
+{{- range .Values.networkPolicy.flowerFrom }}
+{{- $open = or $open (hasKey . "namespaceSelector") (hasKey . "ipBlock") }}
+{{- end }}
+{{- if and $flower.enabled (or $flower.ingress.enabled $flower.httpRoute.enabled) (not $open) }}true{{ end }}
 {{- end }}
 
 {{/* Queues that several pools serve, with those pools. */}}
