@@ -38,11 +38,12 @@ FILM_SIZE = Size(320, 240)
 NOW = "import time; print(time.monotonic())"
 
 HOW = f"""\
-Sizes are unpacked; layers that images share are counted in each. Times run from `docker start` of a container that was
-created before, read-only, with /tmp in memory, no capabilities and the host's network, to its answer 200 when it is
-asked whether it is ready, and to its first job: for the API until it has accepted one, for `worker` until a job that
-waited has begun, for `worker-video` until a film of {FILM_SECONDS} s that waited is transcoded. Of the base it is
-until Python's first line. Files are in the page cache; a node that pulls the image first takes longer."""
+Sizes are unpacked; layers that images share are counted in each. Times run from `docker start` of a container that
+was created before, read-only, with /tmp in memory, no capabilities and the host's network, to its answer 200 when it
+is asked whether it is ready, and to its first job: for the API until it has accepted one, for `worker` until a job
+that waited has begun, for `worker-video` until a film of {FILM_SECONDS} s that waited is transcoded. Of the base it
+is until Python's first line, and it is whatever image has that name on the machine. Files are in the page cache; a
+node that pulls the image first takes longer."""
 
 
 @dataclass(frozen=True)
