@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +15,21 @@ import pytest
 from heavylift.client import Client, JobView
 from heavylift_worker.jobs.video.picture import Size
 from heavylift_worker.jobs.video.sample import make_sample
+from tests.e2e.commands import run
 from tests.e2e.conftest import NamespaceFactory
 from tests.e2e.port_forward import PortForward
 from tests.e2e.release import Release
+from tests.fixtures_redis import free_port
 
 READY_WITHIN = 120
 """Seconds from `helm install` to the last pod's readiness."""
 
-pytestmark = pytest.mark.xdist_group("install")
+SHELL = """
+set -e
+trap 'kill $(jobs -p)' EXIT
+curl() { command curl --retry 20 --retry-delay 1 --retry-connrefused "$@"; }  # a forwarded port takes a moment
+"""
+"""What a reader of the notes does without being told."""
 
 
 @dataclass
@@ -89,6 +97,13 @@ def test_helm_test_submits_a_film_and_checks_it(installed: Installed) -> None:
     assert "Phase:          Succeeded" in installed.release.run_helm("test", installed.release.name, "--logs")
 
 
-def test_notes_print_commands_that_work(installed: Installed) -> None:
-    notes = installed.release.run_helm("get", "notes", installed.release.name)
-    assert f"kubectl --namespace {installed.release.namespace.name} " in notes
+def test_the_commands_of_the_notes_lead_to_an_answer_of_the_api(installed: Installed) -> None:
+    release = installed.release
+    notes = release.run_helm("get", "notes", release.name).splitlines()
+    commands = [line.strip() for line in notes if line.startswith("    ") and "helm test" not in line]
+    [first_request, *_] = [number for number, line in enumerate(commands) if line.startswith("curl ")]
+    script = "\n".join([SHELL, *commands[: first_request + 1]])
+    port = str(free_port())
+    script = script.replace(" 8000:", f" {port}:").replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    answer = run("bash", "-c", script, env=release.namespace.cluster.env)
+    assert "video" in {queue["queue"] for queue in json.loads(answer.splitlines()[-1])["items"]}
