@@ -20,15 +20,17 @@ HEAD = """\
 # Scaling, simulated
 
 Written by `make simulate`: the function that the controller calls (`heavylift_controller.scaling.decide`) beside other
-autoscalers' rules, on the same simulated cluster and the same arrivals. Nothing here was measured on a cluster; the boot
-times were (1.9 s alone, 9.5 s for eight on a node), and so are the rules' periods. The same seed gives the same page.
-`make simulate TRACE=arrivals.csv` runs a file instead: `arrival_seconds,service_seconds[,queue]` a line.
-`WAIT=30,120 SLOTS=4 MAX=60 BOOT=60 SEED=2` change the targets, a worker's slots, the most workers, the boot and the seed.
+autoscalers' rules, on the same simulated cluster with the same arrivals. Nothing on this page was measured on a
+cluster; the boot times were (1.9 s alone, 9.5 s for eight on a node), and the rules' periods are those of their
+projects. The same seed gives the same page. `make simulate TRACE=arrivals.csv` runs a file instead, with
+`arrival_seconds,service_seconds[,queue]` a line; `WAIT=30,120 SLOTS=4 MAX=60 BOOT=60 SEED=2` change the targets, a
+worker's slots, the most workers, the boot's seconds and the seed.
 
 *In time* is the share of jobs that began within the target. *Pod-seconds* run from a pod's creation to its end,
-terminating included. *Interrupted* are jobs that scaling in killed; they run again. *Changes* are changes of the replicas,
-*turns* those that go the other way than the one before. ARC's rule, a slot for each job, idle runners deleted at once,
-is given its best case: no delay, no drain. Ours takes 2 s to drain each worker before it goes.
+terminating included; *used* is the share of them in which slots ran jobs: no rule can reach more than 100 %.
+*Interrupted* are jobs that scaling in killed, and which ran again. *Changes* are changes of the replicas, *turns*
+those in the other direction than the one before. ARC's rule is a slot for each job and idle runners deleted at once,
+given its best case: no delay and no drain, while ours takes 2 s to drain a worker. All begin knowing nothing.
 """
 
 

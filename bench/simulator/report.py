@@ -18,6 +18,7 @@ COLUMNS = (
     "in time",
     "pod-seconds",
     "/ ARC",
+    "used",
     "peak",
     "interrupted",
     "changes",
@@ -64,6 +65,7 @@ class Comparison:
             f"{100 * outcome.within(self.target):.2f} %",
             f"{outcome.pod_seconds:,.0f}",
             f"{outcome.pod_seconds / self.arc.pod_seconds:.2f}",
+            f"{100 * outcome.used:.0f} %",
             str(outcome.peak),
             f"{outcome.interrupted}{lost}",
             str(outcome.actions),
@@ -86,10 +88,7 @@ def _goals_at(target: float, comparisons: Sequence[Comparison]) -> list[Goal]:
     found = [_goal(f"in time, {target:g} s", "≥ 99 %", late, f"{100 * share:.2f} %", share >= 0.99)]
     bursty = [each for each in comparisons if "bursty" in each.workload.traits]
     if target >= LONG and bursty:
-        worst = max(bursty, key=lambda each: each.cost)
-        found.append(
-            _goal("pod-seconds / ARC on bursts, 120 s", "≤ 0.6", worst, f"{worst.cost:.2f}", worst.cost <= 0.6)
-        )
+        found += [_cost_of_bursts(each) for each in bursty]
     else:
         worst = max(comparisons, key=lambda each: each.cost)
         found.append(
@@ -100,6 +99,11 @@ def _goals_at(target: float, comparisons: Sequence[Comparison]) -> list[Goal]:
         share = busiest.ours.actions / busiest.arc.actions
         found.append(_goal(f"changes / ARC, steady, {target:g} s", "≤ 0.25", busiest, f"{share:.2f}", share <= 0.25))
     return found
+
+
+def _cost_of_bursts(comparison: Comparison) -> Goal:
+    found = f"{comparison.cost:.2f}, the jobs alone are {comparison.arc.used:.2f}"
+    return _goal("pod-seconds / ARC on bursts, 120 s", "≤ 0.6", comparison, found, comparison.cost <= 0.6)
 
 
 def _goal(what: str, wanted: str, worst: Comparison, found: str, reached: bool) -> Goal:

@@ -1,4 +1,4 @@
-"""A workload from a file: `arrival_seconds,service_seconds[,queue]` a line, with or without these words as a first line."""
+"""A workload from a file: `arrival_seconds,service_seconds[,queue]` a line; these words may be the first line."""
 
 from __future__ import annotations
 
