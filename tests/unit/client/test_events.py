@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from heavylift.client import Client, NotFound, WaitTimeout
@@ -27,6 +29,12 @@ def test_a_broken_stream_is_resumed_without_gap_or_repetition(api: ScriptedApi, 
     api.script(events(QUEUED, RUNNING, DONE, drop_after=110), drop(), events(QUEUED, RUNNING, DONE))
     assert names(call(lambda c: c.events(ID))) == ["queued", "running", "succeeded"]
     assert api.requests[-1].headers["Last-Event-ID"] == "1"
+
+
+def test_a_sign_of_life_is_no_event(api: ScriptedApi, call: Call) -> None:
+    begin, end = events(QUEUED), events(DONE)
+    api.script(replace(begin, body=begin.body + b": still here\n\n" * 2 + end.body))
+    assert names(call(lambda c: c.events(ID))) == ["queued", "succeeded"]
 
 
 def test_a_stream_that_closes_in_good_order_is_reopened(api: ScriptedApi, call: Call) -> None:

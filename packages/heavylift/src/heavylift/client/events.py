@@ -67,9 +67,11 @@ class EventCursor:
         return min(SILENCE, left)
 
     def take(self, received: ServerSentEvent) -> JobEvent | None:
-        """Return the event received, or None if it was handed out before."""
+        """Return the event received; None if it was handed out before, or says only that the API is still there."""
         self._heard = True
         self._delays = backoff(RECONNECTS)
+        if not received.data:  # the API's sign of life, a comment, of which httpx-sse 0.4.3 makes an event
+            return None
         if received.event == "progress":
             return JobEvent(event="progress", progress=ProgressView.model_validate_json(received.data))
         event = JobEvent.model_validate_json(received.data)
