@@ -180,6 +180,25 @@ def test_nothing_goes_while_jobs_wait():
     assert (decision.replicas, decision.limiter) == (20, Limiter.WAITING)
 
 
+def test_idle_workers_go_although_jobs_wait_that_none_of_them_takes():
+    asked, memory = settings(target_wait=300), knowing(ended(s1=200))
+    decision = decide(state(2, arrived=2, crew=workers(idle=20), now=NOON + 600), asked, memory)
+    assert decision.replicas < 20
+
+
+def test_workers_that_fail_are_made_up_for_while_most_come_up():
+    asked, memory = settings(), knowing(ended(s60=100))
+    decision = decide(state(10, arrived=10, crew=workers(booting=5, failing=2)), asked, memory)
+    assert decision.replicas == 12
+
+
+def test_jobs_of_a_queue_that_is_served_no_longer_only_keep_their_workers():
+    before = state(crew=workers(busy=2))
+    moved = replace(before, queues={"audio": QueueLoad(0), QUEUE: QueueLoad(50)})
+    decision = decide(moved, settings(queues={"audio": QueueTarget()}), Memory())
+    assert decision.replicas == 2
+
+
 def test_nothing_goes_during_a_rollout():
     decision = decide(state(crew=workers(idle=4), rollout=True), settings(), knowing({}))
     assert (decision.replicas, decision.limiter) == (4, Limiter.ROLLOUT)

@@ -33,7 +33,8 @@ def decide(state: PoolState, settings: PoolSettings, memory: Memory) -> Decision
     assert state.queues is not None
     assert state.workers is not None
     estimates = Estimates(memory, settings, state.workers)
-    scene = Scene(state.now, state.replicas, state.queues, state.workers, settings, estimates)
+    queues = {name: state.queues[name] for name in settings.queues}
+    scene = Scene(state.now, state.replicas, queues, state.workers, settings, estimates)
     return _planned(scene, state, memory)
 
 
@@ -57,8 +58,11 @@ def _planned(scene: Scene, state: PoolState, memory: Memory) -> Decision:
 
 
 def _kept(scene: Scene, terms: Terms, unguarded: int, limiter: Limiter) -> limits.Bound:
-    """Return what is kept of more workers than are wanted: all while jobs wait, as what boots is on its way to them."""
-    if scene.waiting:
+    """Return what is kept of more workers than are wanted.
+
+    All while jobs wait for a slot, as what boots is on its way to them; not for jobs that nobody takes into a free one.
+    """
+    if scene.waiting > scene.free_slots:
         return scene.replicas, Limiter.WAITING
     kept = min(scene.replicas, terms.kept)
     if kept > terms.wanted:

@@ -2,7 +2,7 @@
 
 Every slot is free at some time: now, when its job ends, when its pod has booted. From then to the deadline it begins
 one job after the other. The plan counts these beginnings and asks for the fewest workers that make enough of them.
-Short jobs so need far fewer workers than jobs; a job that lasts to the deadline needs a slot of its own.
+So short jobs need far fewer workers than jobs; a job that lasts to the deadline needs a slot of its own.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Crew:
     spare_free_in: tuple[float, ...]
     """Seconds until each worker without a job takes jobs."""
     booting: int
+    unavailable: int
+    """Workers whose pods find no node or fail: they count as replicas and take no jobs."""
     slots: int
 
 
@@ -57,7 +59,8 @@ def needed(deadlines: Sequence[Deadline], crew: Crew, boot: BootTime, *, most: i
             for missing, deadline in zip(short, deadlines, strict=True)
         ]
     there = crew.kept + len(crew.spare_free_in)
-    return there + _new(zip(short, deadlines, strict=True), crew, boot, room=max(0, most - there))
+    new = _new(zip(short, deadlines, strict=True), crew, boot, room=max(0, most - there))
+    return there + crew.unavailable + new if new else there
 
 
 def _new(short: Iterable[tuple[float, Deadline]], crew: Crew, boot: BootTime, *, room: int) -> int:

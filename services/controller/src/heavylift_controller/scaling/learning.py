@@ -10,7 +10,7 @@ from heavylift_controller.scaling import arrivals, boot_times, service_times
 from heavylift_controller.scaling.boot_times import BootTime
 from heavylift_controller.scaling.memory import Memory
 from heavylift_controller.scaling.service_times import Mixture, ServiceMemory, ServiceTime
-from heavylift_controller.scaling.settings import PoolSettings
+from heavylift_controller.scaling.settings import PoolSettings, QueueTarget
 from heavylift_controller.scaling.state import STALE, PoolState, QueueLoad, Worker
 
 
@@ -93,4 +93,5 @@ class Estimates:
         return {job_type: sum(memory.weights.values()) for job_type, memory in known.items()}
 
     def _expected(self, queue: str) -> float:
-        return self._settings.queues[queue].expected_service
+        """Jobs of a queue that the pool no longer serves may still be running."""
+        return self._settings.queues.get(queue, QueueTarget()).expected_service

@@ -48,6 +48,12 @@ class Scene:
         return sum(len(worker.running) for worker in self.workers)
 
     @property
+    def free_slots(self) -> int:
+        """Slots that could take a job now."""
+        ready = [worker for worker in self.workers if worker.phase is Phase.READY]
+        return sum(self.settings.slots - len(worker.running) for worker in ready)
+
+    @property
     def unknown(self) -> int:
         """Workers that do not report, and run no job as far as is known."""
         return sum(worker.stays and not worker.running for worker in self.workers)
@@ -93,7 +99,8 @@ def crew_of(scene: Scene) -> Crew:
     booting += [0.0] * (scene.replicas - len(scene.workers))
     takes = scene.estimates.boot.of(len(booting))
     ready_in = sorted(max(takes - age, takes * OVERDUE) for age in booting)
-    return Crew(scene.staying, tuple(slots), (*idle, *ready_in), len(booting), scene.settings.slots)
+    unavailable = sum(worker.phase in (Phase.UNSCHEDULABLE, Phase.FAILING) for worker in scene.workers)
+    return Crew(scene.staying, tuple(slots), (*idle, *ready_in), len(booting), unavailable, scene.settings.slots)
 
 
 def _free_in(worker: Worker, scene: Scene) -> list[float]:
