@@ -27,7 +27,8 @@ def _run(settings: WorkerSettings) -> int:
     from heavylift.redis_check import check_redis  # noqa: PLC0415
     from heavylift_worker.worker import run_worker  # noqa: PLC0415
 
-    configure(settings, quiet={"kombu.connection": "ERROR"})  # it warns that our URL names no host
+    # Both speak of our transport's URL, which names no host: one warns, the other says "Connected to … localhost".
+    configure(settings, quiet={"kombu.connection": "ERROR", "celery.worker.consumer.connection": "WARNING"})
     check_redis(settings)
     return run_worker(settings)
 

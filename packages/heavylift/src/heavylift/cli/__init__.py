@@ -4,6 +4,9 @@ Results go to stdout, as text or with `--json` as one JSON document; everything 
 exit codes are those of `exits.ExitCode`.
 """
 
-from heavylift.cli.app import main
+try:
+    from heavylift.cli.app import main
+except ModuleNotFoundError as missing:  # in an image that has the library without the command line's extra
+    raise SystemExit(f"heavylift: {missing.name} is not installed: pip install 'heavylift[cli]'") from missing
 
 __all__ = ["main"]
