@@ -73,6 +73,13 @@ def test_jobs_that_came_later_have_more_time_than_the_oldest():
     assert decide(spread, settings(target_wait=40), memory).terms.backlog < at_once.terms.backlog
 
 
+def test_jobs_that_are_too_late_for_any_boot_get_a_slot_each_as_far_as_the_pool_goes():
+    seen = state(50, oldest=25, crew=workers(busy=2))
+    decision = decide(seen, settings(most=20), replace(knowing(EIGHT_SECONDS), boots=SLOW))
+    assert decision.terms.backlog >= 45
+    assert (decision.replicas, decision.limiter) == (20, Limiter.MAX)
+
+
 def test_workers_that_boot_already_are_not_ordered_again():
     burst, asked = state(40, arrived=40), settings()
     first = decide(burst, asked, knowing(EIGHT_SECONDS))

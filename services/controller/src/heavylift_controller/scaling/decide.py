@@ -40,17 +40,18 @@ def decide(state: PoolState, settings: PoolSettings, memory: Memory) -> Decision
 
 def _planned(scene: Scene, state: PoolState, memory: Memory) -> Decision:
     terms, limiter = terms_of(scene)
-    held = hold.learn(memory.hold, terms.wanted, scene.now, restart=scene.estimates.boot.alone + TURNOVER_SECONDS)
+    restart = scene.estimates.boot.alone + TURNOVER_SECONDS
+    held = hold.learn(memory.hold, min(terms.wanted, scene.settings.most), scene.now, restart=restart)
     flaps = flapping.learn(memory.flaps, scene.replicas, scene.now)
     choice = hold.chosen(held)
     guarded = min(choice + flaps.steps, len(hold.CHOICES) - 1)
-    ceiling, bound = limits.ceiling(state, scene.settings, scene.workers)
-    terms = replace(terms, kept=held.kept[guarded], ceiling=ceiling)
+    ceiling = limits.ceiling(state, scene.settings, scene.workers)
+    terms = replace(terms, kept=held.kept[guarded], ceiling=ceiling[0])
     desired = terms.wanted, limiter
     if scene.replicas > terms.wanted:
         desired = _kept(scene, terms, held.kept[choice], limiter)
-    if max(desired[0], terms.wanted) > ceiling or (limiter is Limiter.MAX and desired[0] >= ceiling):
-        desired = ceiling, bound
+    if desired[0] > ceiling[0]:
+        desired = ceiling
     desired = limits.steered(desired, state, scene.settings)
     memory = replace(memory, hold=held, flaps=flaps)
     inputs = inputs_of(scene, hold.CHOICES[guarded])

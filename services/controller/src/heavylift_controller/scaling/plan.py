@@ -79,11 +79,8 @@ def terms_of(scene: Scene) -> tuple[Terms, Limiter]:
         Limiter.WINDOW: window,
     }
     limiter = max(asked, key=lambda name: asked[name])
-    wanted = asked[limiter]
-    if wanted > settings.most:
-        wanted, limiter = settings.most, Limiter.MAX
     floor = max(settings.least, window)
-    return Terms(backlog, average, asked[Limiter.WORK], asked[Limiter.IDLE], floor, wanted), limiter
+    return Terms(backlog, average, asked[Limiter.WORK], asked[Limiter.IDLE], floor, asked[limiter]), limiter
 
 
 def crew_of(scene: Scene) -> Crew:
