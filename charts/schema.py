@@ -128,6 +128,11 @@ RULES: tuple[tuple[str, Schema], ...] = (
     ("*.autoscaling.min|*.activation", COUNT),
     ("api.autoscaling.min", POSITIVE),
     ("*.cpu|*.memory|*.jobsPerPod", nullable(POSITIVE)),
+    ("*.strategy", {
+        "type": "object",
+        "properties": {"type": choice("RollingUpdate", "Recreate"), "rollingUpdate": nullable({"type": "object"})},
+        "additionalProperties": False,
+    }),
     ("*.resources", {
         "type": "object",
         "properties": {"requests": QUANTITIES, "limits": QUANTITIES, "claims": OBJECTS},
@@ -157,7 +162,7 @@ RULES: tuple[tuple[str, Schema], ...] = (
     ("monitoring.*.interval|monitoring.*.scrapeTimeout", {"type": "string", "pattern": "^[0-9]+(ms|s|m)$"}),
 )  # fmt: skip
 
-_OPEN = re.compile(r"labels|\w*[lL]abels|\w*[sS]ecurityContext|behavior|strategy|fallback|resources")
+_OPEN = re.compile(r"labels|\w*[lL]abels|\w*[sS]ecurityContext|behavior|fallback|resources")
 """Maps with keys in values.yaml that may have others."""
 
 
