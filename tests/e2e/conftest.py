@@ -19,6 +19,7 @@ from tests.e2e.namespace import Namespace, own_namespace
 REPOSITORY = Path(__file__).parents[2]
 DUMPS = REPOSITORY / "dist" / "e2e"
 LIVE = pytest.StashKey[list[Namespace]]()
+KEPT = pytest.StashKey[str]()
 SECONDS = 420
 """Longest a test may take, its fixtures included: an image that must be pulled, a pool that must be drained."""
 
@@ -55,6 +56,11 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--keep-cluster") and (name := config.stash.get(KEPT, None)):
+        terminalreporter.write_line(f"The cluster is kept: use it again with `--cluster {name}`, until the next suite.")
+
+
 @pytest.fixture(scope="session")
 def images() -> list[str]:
     """The project's images, built anew where something has changed."""
@@ -74,6 +80,7 @@ def cluster(
         if given
         else own_cluster(folder, keep=pytestconfig.getoption("--keep-cluster"))
     ) as cluster:
+        pytestconfig.stash[KEPT] = cluster.name
         cluster.load([*images, REDIS_IMAGE])
         yield cluster
 
