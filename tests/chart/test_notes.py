@@ -38,7 +38,7 @@ def notes(tmp_path_factory) -> Notes:
 
 def test_every_command_is_for_this_namespace_and_about_what_is_there(notes: Notes, helm: Helm, values: Path):
     release, text = parse(helm.template(values)), notes(helm, values)
-    for command in re.findall(r"^    (?:export \w+=\$\()?(kubectl [^|&#)]*)", text, re.MULTILINE):
+    for command in re.findall(r"^    (?:export \w+=\$\()?(kubectl [^|&#)\n]*)", text, re.MULTILINE):
         assert f"--namespace {NAMESPACE}" in command
         for kind, name in re.findall(r"\b(deployment|service)/(\S+)", command):
             release.get({"deployment": Deployment, "service": Service}[kind], name)
