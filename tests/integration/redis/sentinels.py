@@ -54,7 +54,8 @@ def sentinel_group(
             (folder / name).mkdir()
             options = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0", "--appendonly", "yes")
             servers.append(RedisServer(folder / name, *options, binary=binary).start())
-            stack.callback(servers[-1].stop)
+            # Not stopped: one that has become the master waits 10 s for a replica that lags (`shutdown-timeout`).
+            stack.callback(servers[-1].kill)
         with servers[1].client() as replica:
             replica.execute_command("REPLICAOF", "127.0.0.1", servers[0].port)
             wait_until(lambda: replica.info("replication")["master_link_status"] == "up", what="the replica's link")
