@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 
 from heavylift_api.server import main
 from tests.fixtures_redis import RedisServer, free_port
@@ -100,6 +102,17 @@ def _serve_as_old(listener: socket.socket, port: int) -> None:
             client.sendall(reply[:start] + b"5" + reply[start + 1 :] if b"redis_version:" in reply else reply)
 
 
+@pytest.fixture
+def logs_as_before() -> Iterator[None]:
+    """Undo what a service's start does to the logs of the whole process: they would go to this test's stderr for ever."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -114,6 +127,7 @@ def _serve_as_old(listener: socket.socket, port: int) -> None:
         ({"REDIS_FULL_AT": "90"}, "HEAVYLIFT_REDIS_FULL_AT"),
     ],
 )
+@pytest.mark.usefixtures("logs_as_before")
 def test_bad_settings_are_one_sentence(
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
