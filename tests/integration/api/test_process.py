@@ -104,7 +104,7 @@ def _serve_as_old(listener: socket.socket, port: int) -> None:
 
 @pytest.fixture
 def logs_as_before() -> Iterator[None]:
-    """Undo what a service's start does to the logs of the whole process: they would go to this test's stderr for ever."""
+    """Undo what a start does to the logs of the whole process: they would go to this test's stderr for ever."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
