@@ -119,6 +119,8 @@ RULES: tuple[tuple[str, Schema], ...] = (
     ("nodeLossTolerationSeconds|*.cooldownPeriod", nullable(COUNT)),
     ("installation", nullable({"type": "string", "pattern": "^[A-Za-z0-9_.:/@-]*$", "maxLength": 200})),
     ("nameOverride|fullnameOverride", {"type": "string", "pattern": "^([a-z]([-a-z0-9.]*[a-z0-9])?)?$"}),
+    ("api.apiKeys.name", {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"}),
+    ("flower.auth.username", {"type": "string", "pattern": "^[^:#\\s][^:\n]*$"}),
     ("keyPrefix", {"type": "string", "pattern": "^[A-Za-z0-9_.:-]*$"}),
     ("log.level", choice("debug", "info", "warning", "error")),
     ("log.format", choice("json", "console")),

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tests.chart.helm import Helm
-from tests.chart.kube import ConfigMap, Container, Secret
+from tests.chart.kube import ConfigMap, Container, Deployment, Secret
 from tests.chart.kube.pods import Exec, HttpGet, Probe, TcpSocket
+from tests.chart.quantities import as_bytes, as_seconds
 from tests.chart.release import Release, Run, parse
-from tests.chart.values import SECRETS, merged
+from tests.chart.values import SECRETS, merged, read
 
 # Volumes that Pod Security's restricted profile allows, as far as the chart knows them.
 ALLOWED_VOLUMES = {
@@ -65,7 +67,7 @@ def test_every_container_says_what_it_needs_and_what_it_may_have(release: Releas
             assert resources, name
             assert {"cpu", "memory"} <= resources.requests.keys(), name
             assert "memory" in resources.limits, name
-            assert _bytes(resources.requests["memory"]) <= _bytes(resources.limits["memory"]), name
+            assert as_bytes(resources.requests["memory"]) <= as_bytes(resources.limits["memory"]), name
 
 
 def test_a_container_is_restarted_later_than_it_is_taken_out_of_service(release: Release):
@@ -112,12 +114,12 @@ def test_every_pod_says_how_long_it_may_take_to_end(release: Release):
 
 def test_a_worker_may_take_longer_to_end_than_its_jobs(release: Release):
     for run in release.of_component("worker"):
-        assert _grace(run) >= _seconds(_env(run)["HEAVYLIFT_GRACE"]) + 5, run.id
+        assert _grace(run) >= as_seconds(_env(run)["HEAVYLIFT_GRACE"]) + 5, run.id
 
 
 def test_an_api_pod_may_take_longer_to_end_than_its_pause_and_its_requests(release: Release):
     for run in release.of_component("api"):
-        assert _grace(run) > _pause(run.spec.containers[0]) + _seconds(_env(run)["HEAVYLIFT_SHUTDOWN_GRACE"]), run.id
+        assert _grace(run) > _pause(run.spec.containers[0]) + as_seconds(_env(run)["HEAVYLIFT_SHUTDOWN_GRACE"]), run.id
 
 
 def test_an_api_pod_without_a_pause_has_no_hook(helm4: Helm):
@@ -125,6 +127,31 @@ def test_an_api_pod_without_a_pause_has_no_hook(helm4: Helm):
     release = parse(helm4.template(merged(SECRETS, {"api": {"preStopSleepSeconds": 0}})))
     for run in release.of_component("api"):
         assert not run.spec.containers[0].lifecycle
+
+
+def test_what_ran_on_a_lost_node_starts_elsewhere_soon(release: Release, values: Path):
+    # Kubernetes waits for five minutes unless told otherwise.
+    seconds = read(values).get("nodeLossTolerationSeconds", 30)
+    for run in _staying(release):
+        told = {one.key: one.toleration_seconds for one in run.spec.tolerations if one.effect == "NoExecute"}
+        expected = {f"node.kubernetes.io/{state}": seconds for state in ("not-ready", "unreachable")}
+        assert told == ({} if seconds is None else expected), run.id
+
+
+def test_a_spread_counts_the_pods_it_spreads(release: Release):
+    for run in release.runs():
+        for spread in run.spec.topology_spread_constraints:
+            counted = {other.id for other in release.runs() if spread.label_selector.matches(other.labels)}
+            assert counted == {run.id}
+
+
+def test_a_rollout_of_the_api_takes_no_pod_before_another_is_ready(release: Release):
+    for run in release.of_component("api"):
+        assert isinstance(run.owner, Deployment)
+        strategy = run.owner.spec.strategy
+        assert strategy, run.id
+        assert strategy.rolling_update, run.id
+        assert strategy.rolling_update.max_unavailable == 0, run.id
 
 
 def test_tmp_can_be_written_and_is_bounded(release: Release):
@@ -228,25 +255,3 @@ def _pause(container: Container) -> int:
     assert container.lifecycle.pre_stop, container.name
     assert container.lifecycle.pre_stop.sleep, container.name
     return container.lifecycle.pre_stop.sleep.seconds
-
-
-def _seconds(duration: str) -> int:
-    digits = duration.rstrip("smhd")
-    return int(digits) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[duration.removeprefix(digits)]
-
-
-def _bytes(quantity: float | str) -> float:
-    text = str(quantity)
-    digits = text.rstrip("kMGTi")
-    powers = {
-        "": 1,
-        "k": 10**3,
-        "M": 10**6,
-        "G": 10**9,
-        "T": 10**12,
-        "Ki": 2**10,
-        "Mi": 2**20,
-        "Gi": 2**30,
-        "Ti": 2**40,
-    }
-    return float(digits) * powers[text.removeprefix(digits)]

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from tests.chart.helm import CHART, NAMESPACE, RELEASE, Helm
-from tests.chart.kube import KINDS
+from tests.chart.kube import KINDS, ConfigMap
 from tests.chart.release import Release, parse
+from tests.chart.values import SECRETS, merged
 
 OPTIONAL_KINDS = {"Job", "Role", "RoleBinding"}  # none of ours, but extraObjects may bring them
 
@@ -61,3 +62,12 @@ def test_every_kind_is_rendered_by_some_values(helm4: Helm):
         for one in parse(helm4.template(path)).objects
     }
     assert {kind.__name__ for kind in KINDS} - rendered <= OPTIONAL_KINDS
+
+
+def test_more_objects_are_maps_or_texts_with_templates_in_them(helm: Helm):
+    labels = {"app.kubernetes.io/instance": "{{ .Release.Name }}"}
+    one = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "as-map", "labels": labels}}
+    other = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: as-text\n  namespace: "{{ .Release.Namespace }}"'
+    release = parse(helm.template(merged(SECRETS, {"extraObjects": [one, other]})))
+    assert release.get(ConfigMap, "as-map").metadata.labels == {"app.kubernetes.io/instance": RELEASE}
+    assert release.get(ConfigMap, "as-text").metadata.namespace == NAMESPACE
