@@ -23,7 +23,7 @@ run: $(READY) ## Start the platform and transcode FILE=… (a made-up film by de
 	@exec $(BIN)/heavylift run $(if $(FILE),'$(FILE)') $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(DATA),--data '$(DATA)')
 
-test: lint ## Lint, check types, run the unit and integration tests
+test: lint ## Lint, check types, run the unit, integration and chart tests
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-chart: $(READY) ## The chart's tests alone, none left out; needs Helm 4 and Helm 3, HELM=helm HELM3=helm3
