@@ -65,6 +65,13 @@ def test_files_lie_where_api_workers_and_controllers_all_look(release: Release):
         assert url.startswith("s3://") or not mounts[folder].read_only, run.id
 
 
+def test_the_smoke_test_says_why_before_it_is_killed(helm4: Helm):
+    (test,) = parse(helm4.template(merged(SECRETS, {"test": {"timeoutSeconds": 900}}))).of_component("test")
+    assert _environment(test)["HEAVYLIFT_SMOKE_TIMEOUT"] == "900s"
+    assert test.spec.active_deadline_seconds
+    assert test.spec.active_deadline_seconds > 900
+
+
 def test_an_installation_is_claimed_as_namespace_and_release(helm4: Helm):
     for run in _ours(parse(helm4.template(SECRETS))):
         assert run.component == "test" or _environment(run)["HEAVYLIFT_INSTALLATION"] == "work/demo"
