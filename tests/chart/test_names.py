@@ -68,8 +68,10 @@ def test_long_names_fit(helm4: Helm, release: str):
 
 
 def test_a_pool_name_that_would_not_fit_is_refused(helm: Helm):
-    assert "sixteen-letters-" in helm.refusal(_with_pool("sixteen-letters-"))
-    assert "Video" in helm.refusal(_with_pool("Video"))
+    helm.template(_with_pool("p" * 30))
+    refusal = helm.refusal(merged(_with_pool("sixteen-letters1"), {"fullnameOverride": "x" * 40}))
+    assert f"workers.pools.sixteen-letters1: its objects would be called {'x' * 40}-worker-sixteen-letters1" in refusal
+    assert "p" * 31 in helm.refusal(_with_pool("p" * 31))
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,10 @@ remedy to the list it is given; templates/checks.yaml refuses to render with all
 {{- define "heavylift.checks.pool" -}}
 {{- $pool := .pool }}
 {{- $engine := .root.Values.scaling.engine }}
+{{- $object := printf "%s-worker-%s" (include "heavylift.fullname" .root) .poolName }}
+{{- if gt (len $object) 63 }}
+{{- include "heavylift.wrong" (dict "wrong" .wrong "say" (printf "%s: its objects would be called %s, %d characters, of which 63 fit into a label. Shorten the pool's name, or set fullnameOverride." .name $object (len $object))) }}
+{{- end }}
 {{- if not $pool.queues }}
 {{- include "heavylift.wrong" (dict "wrong" .wrong "say" (printf "%s.queues is empty, so the pool would serve nothing. Name its queues, such as [video], or set %s.enabled to false." .name .name)) }}
 {{- end }}
