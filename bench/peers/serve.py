@@ -6,16 +6,10 @@ import gc
 import importlib
 import sys
 
-from heavylift_api.server import ApiServer, listen, server_config
+import uvicorn
+
+from heavylift_api.server import listen, server_config
 from heavylift_api.settings import ApiSettings
-
-
-class Server(ApiServer):
-    """Heavylift's server, for an application without its services."""
-
-    async def shutdown(self, sockets=None) -> None:
-        """Stop as uvicorn does."""
-        await super(ApiServer, self).shutdown(sockets)
 
 
 def main(module: str, port: int) -> None:
@@ -25,7 +19,7 @@ def main(module: str, port: int) -> None:
     gc.collect()
     gc.freeze()
     with listener:
-        Server(server_config(application, ApiSettings())).run(sockets=[listener])
+        uvicorn.Server(server_config(application, ApiSettings())).run(sockets=[listener])
 
 
 if __name__ == "__main__":
