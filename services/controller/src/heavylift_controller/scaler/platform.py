@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from heavylift.errors import HeavyliftError
 from heavylift_controller.scaling import Decision
 
 
-class PlatformUnavailable(Exception):
+class PlatformError(HeavyliftError):
     """The platform cannot be asked: nothing may be decided from what it said before."""
 
 
@@ -124,23 +125,23 @@ class Platform(Protocol):
     leadership: Leadership
 
     def look(self) -> Mapping[str, Sight]:
-        """Return every pool by name; one that is missing does not exist there. Raises PlatformUnavailable."""
+        """Return every pool by name; one that is missing does not exist there. Raises PlatformError."""
         ...
 
     def look_again(self, pool: str) -> Sight:
-        """Return the pool as it is now, read from the source and not from a cache. Raises PlatformUnavailable."""
+        """Return the pool as it is now, read from the source and not from a cache. Raises PlatformError."""
         ...
 
     def scale(self, pool: str, *, current: int, to: int) -> Scaled:
-        """Set the number, if it still is `current`. Raises PlatformUnavailable: it may or may not have been set."""
+        """Set the number, if it still is `current`. Raises PlatformError: it may or may not have been set."""
         ...
 
     def mark(self, pool: str, pods: Sequence[str]) -> None:
-        """Make these the first to go when the number falls. Raises PlatformUnavailable."""
+        """Make these the first to go when the number falls. Raises PlatformError."""
         ...
 
     def unmark(self, pool: str, pods: Sequence[str]) -> None:
-        """Take that back. Raises PlatformUnavailable."""
+        """Take that back. Raises PlatformError."""
         ...
 
     def show(self, pool: str, decision: Decision, status: Mapping[str, object]) -> None:
