@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kubernetes import client, config
 
@@ -29,9 +30,10 @@ class Cluster:
         kubeconfig.write_text(run("kind", "get", "kubeconfig", "--name", name))
         self.env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
         self._client = config.new_client_from_config(str(kubeconfig))
-        self.core = client.CoreV1Api(self._client)
-        self.apps = client.AppsV1Api(self._client)
-        self.policy = client.PolicyV1Api(self._client)
+        # Left untyped: the models call every field optional, those too that Kubernetes always sets.
+        self.core: Any = client.CoreV1Api(self._client)
+        self.apps: Any = client.AppsV1Api(self._client)
+        self.policy: Any = client.PolicyV1Api(self._client)
 
     @property
     def node(self) -> str:

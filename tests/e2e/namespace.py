@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
-
-from kubernetes.client import CoreV1Event, V1Deployment, V1Pod
+from typing import Any
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.manifests import Manifest
+
+# Objects of the client's models, untyped: see cluster.py.
+Pod = Any
+Deployment = Any
+Event = Any
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -27,15 +31,15 @@ class Namespace:
     def apply(self, *objects: Manifest) -> None:
         self.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
-    def pods(self, selector: str = "") -> list[V1Pod]:
+    def pods(self, selector: str = "") -> list[Pod]:
         """Return the pods that are not on their way out."""
         found = self.cluster.core.list_namespaced_pod(self.name, label_selector=selector).items
         return [pod for pod in found if pod.metadata.deletion_timestamp is None]
 
-    def deployment(self, name: str) -> V1Deployment:
+    def deployment(self, name: str) -> Deployment:
         return self.cluster.apps.read_namespaced_deployment(name, self.name)
 
-    def events(self, about: str = "") -> list[CoreV1Event]:
+    def events(self, about: str = "") -> list[Event]:
         """Return what Kubernetes said about objects whose name begins so."""
         found = self.cluster.core.list_namespaced_event(self.name).items
         return [event for event in found if (event.involved_object.name or "").startswith(about)]

@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kubernetes.client import V1Pod
-
 from heavylift.client import Client
 from tests.e2e.commands import run
-from tests.e2e.namespace import Namespace
+from tests.e2e.namespace import Namespace, Pod
 from tests.e2e.port_forward import PortForward
 
 CHART = str(Path(__file__).parents[2] / "charts" / "heavylift")
@@ -44,7 +42,7 @@ class Release:
         command = (helm or self.helm, "--namespace", self.namespace.name, *arguments)
         return run(*command, env=self.namespace.cluster.env, stdin=stdin, timeout=timeout)
 
-    def pods(self, component: str, pool: str = "") -> list[V1Pod]:
+    def pods(self, component: str, pool: str = "") -> list[Pod]:
         """Return the component's pods that are not on their way out."""
         selector = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component={component}"
         return self.namespace.pods(selector + (f",heavylift.dev/pool={pool}" if pool else ""))
