@@ -44,6 +44,9 @@ MAX_LOG_EVENTS = 1000
 MAX_SKIPPED_PER_CLAIM = 200
 """Cancelled or expired messages one claim drops before it returns, which bounds the script's time."""
 
+DRAIN_PERIOD = timedelta(minutes=10)
+"""How long a drain mark holds: no controller that is gone for good keeps a worker from its work for longer."""
+
 
 class Keys:
     """Names of all keys under one prefix (two releases on one Redis need two prefixes)."""
@@ -99,6 +102,18 @@ class Keys:
         """Hash: uuid -> how often its lease was renewed."""
         return f"{self.base(queue)}beats"
 
+    def draining(self, queue: str) -> str:
+        """Hash: worker -> end (ms) of the mark that keeps it from claiming; `` -> highest epoch that wrote."""
+        return f"{self.base(queue)}draining"
+
+    def woken(self, queue: str) -> str:
+        """Channel: a hint that a job was submitted to the empty queue."""
+        return f"{self.base(queue)}woken"
+
+    def called(self, worker: str) -> str:
+        """List: at most one call, which makes a waiting worker look for jobs and marks."""
+        return f"{self.prefix}hl:called:{worker}"
+
     def told(self, queue: str, uuid: str) -> str:
         """Channel: a hint that the job's record or events changed; its loss costs a poll, never an event."""
         return f"{self.base(queue)}told:{uuid}"
@@ -106,6 +121,11 @@ class Keys:
     def idempotency(self, digest: str) -> str:
         """String: what a request with an Idempotency-Key of this digest made; the API writes and reads it."""
         return f"{self.prefix}hl:idem:{digest}"
+
+    @property
+    def local(self) -> str:
+        """What the keys begin with by which the controller steers this machine's workers; no queue is named so."""
+        return f"{self.prefix}hl:{{-local}}:"
 
     @property
     def installation(self) -> str:
@@ -121,3 +141,28 @@ class Keys:
     def queues(self) -> str:
         """Set: the names of all queues."""
         return self.prefix + QUEUES_KEY
+
+    @property
+    def workers(self) -> str:
+        """Hash: worker -> JSON of its WorkerReport."""
+        return f"{self.prefix}hl:workers"
+
+    @property
+    def epoch(self) -> str:
+        """String: how many leaderships there have been; each controller that leads has drawn its own."""
+        return f"{self.prefix}hl:epoch"
+
+    @property
+    def pools(self) -> str:
+        """Hash: pool -> JSON of what it does and why; the leading controller writes it."""
+        return f"{self.prefix}hl:pools"
+
+    @property
+    def scaling(self) -> str:
+        """Hash: pool -> what the scaling policy remembers of it; `` -> highest epoch that wrote."""
+        return f"{self.prefix}hl:scaling"
+
+    @property
+    def steering(self) -> str:
+        """Hash: pool -> JSON of a person's newest order; the API writes it."""
+        return f"{self.prefix}hl:steering"

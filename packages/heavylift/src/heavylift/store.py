@@ -1,21 +1,22 @@
 """The store's two front doors, sync and async. Each runs the same `Call`s (see operations).
 
 A Call is one round trip. A script that Redis does not know (restart, failover, SCRIPT FLUSH) is sent again with its
-source: NOSCRIPT means that nothing ran. What a Redis says that is no longer the master closes the idle connections to
+source: NOSCRIPT means that nothing ran. Where a Call has several commands all of them are sent again, so that these may
+only be what can be repeated. What a Redis says that is no longer the master closes the idle connections to
 it, so that the next Call opens one to the server that is master now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
 
 import redis
 import redis.asyncio
 from redis import exceptions
 
-from heavylift.answers import is_elsewhere, translated
+from heavylift.answers import is_elsewhere, means_later, translated
 from heavylift.connections import async_connection_pool, connection_pool
 from heavylift.constants import Keys
 from heavylift.scripts import Script
@@ -28,11 +29,13 @@ Argument: TypeAlias = str | bytes | int | float
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One round trip to Redis: a script, or plain read commands sent together, and how to read the reply."""
+    """One round trip to Redis: commands sent together, of which some may run a script, and how to read the replies."""
 
     commands: Sequence[Sequence[Argument]]
     parse: Callable[[list[Reply]], T]
     script: Script | None = None
+    tolerant: bool = False
+    """A command that fails for good, for a key of a foreign type, has None as its reply; the others count."""
 
     @classmethod
     def of(cls, script: Script, keys: Sequence[str], args: Sequence[Argument], parse: Callable[[Reply], T]) -> Call[T]:
@@ -59,19 +62,19 @@ class Store:
             try:
                 return call.parse(self._send(call))
             except exceptions.NoScriptError:
-                return call.parse([self.redis.execute_command(*_with_source(call))])
+                return call.parse(self._send(_with_source(call)))
             except exceptions.ResponseError as error:
                 if is_elsewhere(error):
                     self.redis.connection_pool.disconnect(inuse_connections=False)
                 raise
 
     def _send(self, call: Call[T]) -> list[Reply]:
-        if len(call.commands) == 1:
+        if len(call.commands) == 1 and not call.tolerant:
             return [self.redis.execute_command(*call.commands[0])]
         pipeline = self.redis.pipeline(transaction=False)
         for command in call.commands:
             pipeline.execute_command(*command)
-        return _replies(pipeline.execute(raise_on_error=False))
+        return _replies(pipeline.execute(raise_on_error=False), tolerant=call.tolerant)
 
     def close(self) -> None:
         """Close all connections."""
@@ -97,38 +100,43 @@ class AsyncStore:
             try:
                 return call.parse(await self._send(call))
             except exceptions.NoScriptError:
-                return call.parse([await self.redis.execute_command(*_with_source(call))])
+                return call.parse(await self._send(_with_source(call)))
             except exceptions.ResponseError as error:
                 if is_elsewhere(error):
                     await self.redis.connection_pool.disconnect(inuse_connections=False)
                 raise
 
     async def _send(self, call: Call[T]) -> list[Reply]:
-        if len(call.commands) == 1:
+        if len(call.commands) == 1 and not call.tolerant:
             return [await self.redis.execute_command(*call.commands[0])]
         pipeline = self.redis.pipeline(transaction=False)
         for command in call.commands:
             pipeline.execute_command(*command)
-        return _replies(await pipeline.execute(raise_on_error=False))
+        return _replies(await pipeline.execute(raise_on_error=False), tolerant=call.tolerant)
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self.redis.aclose()
 
 
-def _replies(answers: list[Reply | exceptions.RedisError]) -> list[Reply]:
+def _replies(answers: list[Reply | exceptions.RedisError], *, tolerant: bool) -> list[Reply]:
     """Return a pipeline's answers; raise the first refusal, in Redis's words: redis-py's async client drops them."""
     replies: list[Reply] = []
     for answer in answers:
-        if isinstance(answer, exceptions.RedisError):
+        if not isinstance(answer, exceptions.RedisError):
+            replies.append(answer)
+        elif tolerant and not means_later(answer):
+            replies.append(None)
+        else:
             raise answer
-        replies.append(answer)
     return replies
 
 
-def _with_source(call: Call[T]) -> tuple[Argument, ...]:
-    """Return the command that brings the script with it: one step, between which no failover can come."""
+def _with_source(call: Call[T]) -> Call[T]:
+    """Return the Call with its script brought along: one step, between which no failover can come."""
     if call.script is None:
         raise AssertionError("NOSCRIPT for a Call without a script")
-    [(_, _, *rest)] = call.commands
-    return ("EVAL", call.script.source, *rest)
+    commands = list(call.commands)
+    first = next(at for at, command in enumerate(commands) if command[0] == "EVALSHA")
+    commands[first] = ("EVAL", call.script.source, *commands[first][2:])  # the commands after it find it there
+    return replace(call, commands=commands)
