@@ -79,6 +79,8 @@ class Sight:
     """The platform has acted on `replicas`: who is to go is gone or leaving."""
     rollout: bool = False
     """Workers of two versions are there, or are about to be."""
+    surplus: Mapping[str, int] = field(default_factory=dict)
+    """Revision -> pods of it that the platform wants gone and the guard keeps: they wait to be drained and marked."""
     scaled_by: str = ""
     """Who set `replicas`, where that was a person or a program beside us."""
     scaled_at: float = 0.0

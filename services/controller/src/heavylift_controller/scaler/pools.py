@@ -89,6 +89,8 @@ class Pool(_Part):
     paused: bool = False
     freeze_in: bool = False
     freeze_out: bool = False
+    guard: bool = False
+    """The cluster lets only drained pods be deleted for a scale-in or a rollout, so these wait for us to drain."""
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
