@@ -13,6 +13,9 @@ from typing import Protocol
 from heavylift.errors import HeavyliftError
 from heavylift_controller.scaling import Decision
 
+DRAINED = -2147483647
+"""The deletion cost that a platform's `mark` gives: lower than what people would set."""
+
 
 class PlatformError(HeavyliftError):
     """The platform cannot be asked: nothing may be decided from what it said before."""
@@ -146,10 +149,18 @@ class Platform(Protocol):
         """Take that back. Raises PlatformError."""
         ...
 
+    def release(self, pool: str) -> None:
+        """Take a number back that people hold the pool at where they steer it (a WorkerPool). Raises PlatformError."""
+        ...
+
     def show(self, pool: str, decision: Decision, status: Mapping[str, object]) -> None:
         """Tell people what was decided, where they look at the platform. Never raises: telling is not deciding."""
         ...
 
     def note(self, pool: str, reason: str, sentence: str, *, warning: bool = False) -> None:
         """Tell people what happened to the pool (an Event). Never raises."""
+        ...
+
+    def close(self) -> None:
+        """Lead no more, so that another one may at once, and end what runs in the background. Never raises."""
         ...
