@@ -50,6 +50,7 @@ LOCKS := images/build.lock $(patsubst %,services/%.lock,$(patsubst %,%/requireme
 
 # Begun as a copy, a lock keeps the versions and hashes of what it is a part of.
 services/worker/requirements-video.lock: OPTIONS := --extra video
+services/controller/requirements.lock: OPTIONS := --extra keda
 images/build.lock: OPTIONS := --group build
 $(LOCKS): requirements.lock
 	@mkdir -p dist && cp $< dist/$(subst /,-,$@)
