@@ -33,6 +33,7 @@ class Cluster:
         # Left untyped: the models call every field optional, those too that Kubernetes always sets.
         self.core: Any = client.CoreV1Api(self._client)
         self.apps: Any = client.AppsV1Api(self._client)
+        self.coordination: Any = client.CoordinationV1Api(self._client)
         self.policy: Any = client.PolicyV1Api(self._client)
 
     @property

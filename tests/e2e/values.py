@@ -21,7 +21,7 @@ TEAM_JOBS: Manifest = {
 }
 """The module that `TEAM` mounts."""
 
-_SMALL: Values = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}
+SMALL: Values = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}
 
 TEAM: Values = {
     "queues": ["team"],
@@ -29,7 +29,7 @@ TEAM: Values = {
     "volumes": [{"name": "team", "configMap": {"name": "team-jobs"}}],
     "volumeMounts": [{"name": "team", "mountPath": "/team"}],
     "env": {"PYTHONPATH": "/team"},
-    **_SMALL,
+    **SMALL,
 }
 """A pool for the jobs of `team_jobs.py`, instead of the chart's own."""
 
@@ -47,9 +47,9 @@ def merged(*values: Values) -> Values:
 def team(*overrides: Values, **pool: object) -> Values:
     """Return the values of a small installation with the team's pool, changed by `pool` and then by `overrides`."""
     small: Values = {
-        "api": {"replicas": 1, **_SMALL},
-        "controller": {"replicas": 1, **_SMALL},
-        "redis": _SMALL,
+        "api": {"replicas": 1, **SMALL},
+        "controller": {"replicas": 1, **SMALL},
+        "redis": SMALL,
         "flower": {"enabled": False},
         "test": {"enabled": False},
         "workers": {"pools": {"video": None, "team": TEAM | pool}},
