@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from heavylift_controller.scaler.status import PoolStatus
+from heavylift_controller.scaler.status import PoolStatus, of_json
 from heavylift_controller.scaling import Decision, Limiter
 from heavylift_controller.scaling.explain import REASONS
 
@@ -23,7 +23,7 @@ MOST_NAMES = 50
 
 def status_of(
     decision: Decision,
-    status: PoolStatus,
+    published: Mapping[str, object],
     *,
     selector: str,
     generation: int,
@@ -32,12 +32,13 @@ def status_of(
     ignored: Sequence[str] = (),
     owner: str = "",
 ) -> JsonObject:
-    """Return the whole status, as a merge patch: what is not known is null.
+    """Return the whole status, as a merge patch: what is not known is null. `published` is the scaler's PoolStatus.
 
     `selector` finds the pool's pods, as text. `generation` is that of the object whose spec was heeded, `previous` its
     status as it stands there. `trouble` is what is wrong with the cluster's definition (crd_version), `ignored` what
     of the spec was left out (overrides), `owner` another autoscaler that has the number.
     """
+    status = of_json(published)
     waits = bool(status.waiting) and status.oldest_age_seconds is not None
     age = round(status.oldest_age_seconds or 0.0)
     said = [

@@ -85,10 +85,13 @@ def dump(status: PoolStatus) -> bytes:
 
 def load(text: bytes) -> PoolStatus:
     """Return the status of a JSON text. Raises ValueError."""
-    written = orjson.loads(text)
-    if isinstance(written, dict) and isinstance(written.get("last"), Sequence):
-        written["last"] = [
-            {"at": each["at"], "before": each["from"], "after": each["to"], "reason": each["reason"]}
-            for each in written["last"]
-        ]
+    return of_json(orjson.loads(text))
+
+
+def of_json(written: Mapping[str, object]) -> PoolStatus:
+    """Return the status that `as_json` has written. Raises ValueError."""
+    last = written.get("last") if isinstance(written, Mapping) else None
+    if isinstance(last, Sequence):
+        changes = [{"before": each["from"], "after": each["to"], **each} for each in last]
+        written = {**written, "last": changes}
     return _ADAPTER.validate_python(written)
