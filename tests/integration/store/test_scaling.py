@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import math
+from contextlib import nullcontext
+
 import pytest
 
 from heavylift import operations as ops
+from heavylift.errors import ClaimRefused
+from heavylift.model import Priority
+from heavylift.operations import Outcome
+from heavylift.scripts import script
+from heavylift_controller.scaling.service_times import bucket
 from tests.integration.store.bench import QUEUE, Bench
 
 pytestmark = pytest.mark.integration
+
+_NUMBER = "local function number(n) return string.format('%.0f', n) end"
+_PROBE = """
+local found = {}
+for i, ms in ipairs(ARGV) do
+  facts[9] = -ms
+  redis.call('DEL', base .. 'served')
+  count_served()
+  found[i] = tonumber(string.match(redis.call('HKEYS', base .. 'served')[1], '^type (%d+)$'))
+end
+return found
+"""
+"""Has the finishing script's own function count attempts of given lengths."""
 
 
 def scene(bench: Bench) -> ops.QueueScene:
@@ -103,3 +125,151 @@ def test_a_call_lies_there_once(bench: Bench) -> None:
 
     assert [bench.ask("LLEN", bench.keys.called(name)) for name in ("w1", "w2")] == [1, 1]
     assert bench.ask("TTL", bench.keys.called("w1")) > 0
+
+
+def test_a_marked_worker_gets_nothing_and_is_told_so(bench: Bench) -> None:
+    bench.submit()
+    bench.run(ops.drain(bench.keys, QUEUE, epoch=1, mark=["w1"]))
+
+    with pytest.raises(ClaimRefused):
+        bench.claim("w1")
+    assert bench.claim("w2")
+
+
+def test_it_is_told_so_where_nothing_waits(bench: Bench) -> None:
+    bench.run(ops.drain(bench.keys, QUEUE, epoch=1, mark=["w1"]))
+
+    with pytest.raises(ClaimRefused):
+        bench.claim("w1")
+    assert bench.tokens() == 0
+
+
+@pytest.mark.parametrize("mark", [["w1"], []])
+def test_a_worker_that_may_take_nothing_gives_its_wake_token_on(bench: Bench, mark: list[str]) -> None:
+    bench.submit()
+    bench.run(ops.drain(bench.keys, QUEUE, epoch=1, mark=mark))
+    assert bench.take_token()
+    with pytest.raises(ClaimRefused) if mark else nullcontext():
+        assert bench.claim("w1", slots=0) == []
+
+    assert bench.tokens() == 1
+
+
+def test_a_mark_that_is_over_or_taken_back_keeps_nobody_away(bench: Bench) -> None:
+    bench.submit()
+    bench.submit()
+    bench.run(ops.drain(bench.keys, QUEUE, epoch=1, mark=["w1"], seconds=0))
+    assert bench.claim("w1")
+
+    bench.run(ops.drain(bench.keys, QUEUE, epoch=1, mark=["w1"]))
+    bench.run(ops.drain(bench.keys, QUEUE, epoch=1, release=["w1"]))
+    assert bench.claim("w1")
+
+
+def test_an_end_or_a_renewal_asks_for_no_mark(bench: Bench) -> None:
+    bench.submit()
+    claim = bench.claim_one("w1")
+    bench.run(ops.drain(bench.keys, QUEUE, epoch=1, mark=["w1"]))
+
+    assert bench.renew(claim) == [ops.LeaseState.RENEWED]
+    assert bench.finish(claim).first
+
+
+def test_jobs_are_counted_when_they_become_ready_to_run(bench: Bench) -> None:
+    repeated = bench.submission()
+    for _ in range(2):
+        bench.run(ops.submit(bench.keys, QUEUE, [repeated, bench.submission(run_in=60)]))
+    assert scene(bench).arrived == 1
+
+    bench.finish(bench.claim_one(), Outcome.LOST)
+    assert scene(bench).arrived == 2
+    bench.finish(bench.claim_one(), Outcome.RETRYING)
+    bench.ask("ZADD", bench.keys.due(QUEUE), 1, repeated.id.uuid)
+    bench.release_due()
+    assert scene(bench).arrived == 3
+    bench.finish(bench.claim_one(), Outcome.FAILED)
+    bench.replay(repeated.id)
+    assert scene(bench).arrived == 4
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_attempts_that_ended_by_themselves_are_counted_by_their_length(bench: Bench, outcome: Outcome) -> None:
+    job_id = bench.submit()
+    claim = bench.claim_one()
+    bench.ask("HINCRBY", bench.keys.job(*job_id), "started", -2600)
+    bench.finish(claim, outcome)
+
+    by_itself = outcome in {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.RETRYING}
+    assert scene(bench).served == ({"video.transcode": {bucket(2.6): 1}} if by_itself else {})
+
+
+def test_an_attempt_whose_code_did_not_run_tells_nothing_of_its_type(bench: Bench) -> None:
+    job_id = bench.submit()
+    claim = bench.claim_one()
+    ending = ops.Ending(Outcome.RETRYING, ran=False)
+    bench.run(ops.finish(bench.keys, job_id, claim.token, ending, attempt=1, worker="w1"))
+
+    assert scene(bench).served == {}
+
+
+def test_lengths_fall_into_the_buckets_of_the_policy(bench: Bench) -> None:
+    octaves = [10 * 2**power for power in range(24)]
+    edges = [math.ceil(10 * 2 ** (edge / 4)) for edge in range(100)]
+    lengths = {*range(1, 300), *(near + off for near in (*octaves, *edges) for off in (-1, 0, 1)), 7 * 86_400_000}
+    source = script("finish").source
+    counting = source[source.index("local function count_served") : source.index("check({'running', 'queued'")]
+    probe = f"local base, now, facts = KEYS[1], 0, {{[8] = 'type'}}\n{_NUMBER}\n{counting}\n{_PROBE}"
+    found = bench.ask("EVAL", probe, 1, "probe:", *lengths)
+
+    assert dict(zip(lengths, found, strict=True)) == {ms: bucket(ms / 1000) for ms in lengths}
+
+
+def test_a_broken_statistic_fails_no_job_and_hides_no_queue(bench: Bench) -> None:
+    for name in ("arrived", "served"):
+        bench.ask("LPUSH", f"{bench.keys.base(QUEUE)}{name}", "a list")
+    bench.submit()
+    bench.finish(bench.claim_one(), Outcome.LOST)
+    assert bench.finish(bench.claim_one()).first
+
+    seen = scene(bench)
+    assert (seen.arrived, seen.served, seen.waiting) == (0, {}, 0)
+
+
+def test_the_oldest_waits_since_it_became_ready(bench: Bench) -> None:
+    put_back, fresh = bench.submit(), bench.submit()
+    for job_id, ms in ((put_back, 60_000), (fresh, 30_000)):
+        bench.ask("HINCRBY", bench.keys.job(*job_id), "created", -ms)
+        bench.ask("ZINCRBY", bench.keys.index(QUEUE, "queued"), -ms, job_id.uuid)
+    assert 60 <= scene(bench).oldest_age < 65
+
+    bench.finish(bench.claim_one(), Outcome.LOST)
+    assert 30 <= scene(bench).oldest_age < 35
+    bench.cancel(fresh)
+    assert scene(bench).oldest_age < 5
+
+
+def test_waiting_is_what_the_queues_state_says(bench: Bench) -> None:
+    bench.run_down(bench.submit(max_attempts=9), 2)
+    for priority in Priority:
+        bench.submit(priority=priority)
+    assert bench.claim("w1", busy=1)  # puts the suspect aside
+    bench.cancel(bench.submit())
+    strange = (bench.keys.lists(QUEUE)[0], json.dumps({"headers": {"id": "a", "task": "b"}}))
+    bench.ask("LPUSH", *strange)
+
+    state = bench.run(ops.queue_state(bench.keys, QUEUE))
+    assert scene(bench).waiting == state.waiting == 5
+    bench.ask("LREM", strange[0], 1, strange[1])
+
+
+def test_a_submit_to_an_empty_queue_is_told(bench: Bench) -> None:
+    with bench.redis.pubsub(ignore_subscribe_messages=True) as listener:
+        listener.subscribe(ops.woken(bench.keys, QUEUE))
+        listener.get_message(timeout=5)
+        bench.submit(run_in=60)
+        for _ in range(2):
+            bench.run(ops.submit(bench.keys, QUEUE, [bench.submission(), bench.submission()]))
+        bench.redis.publish(ops.woken(bench.keys, QUEUE), "end")
+        heard = [listener.get_message(timeout=5) for _ in range(2)]
+
+    assert [message["data"] for message in heard if message] == [b"2", b"end"]

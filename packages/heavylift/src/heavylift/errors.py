@@ -9,6 +9,7 @@ HeavyliftError
 ├── QueueFull               the queue's bound is reached
 ├── StoreUnavailable        Redis cannot be reached, or refuses writes
 │   └── StoreFull           Redis has reached its maxmemory: the write was not done
+├── ClaimRefused            the worker is marked to be drained
 ├── LeaseLost               another attempt owns the job now
 └── raised by job code
     ├── JobFailed           final: do not try again
@@ -69,6 +70,10 @@ class StoreUnavailable(HeavyliftError):
 
 class StoreFull(StoreUnavailable):
     """Redis has reached its maxmemory; nothing was written. Raise maxmemory, or wait until jobs are forgotten."""
+
+
+class ClaimRefused(HeavyliftError):
+    """The worker is marked to be drained: it gets jobs of this queue again when the mark is taken back, or ends."""
 
 
 class LeaseLost(HeavyliftError):

@@ -126,7 +126,9 @@ class Desk:
         """Have a job released that is not begun. `unfit`: why its message cannot be handled; it counts an attempt."""
         ending = Ending(Outcome.RELEASED, reason="claimed while its worker was leaving")
         if unfit is not None:
-            ending = Ending(Outcome.RETRYING, error=JobError(type="unfit_message", message=unfit), reason=unfit)
+            ending = Ending(
+                Outcome.RETRYING, error=JobError(type="unfit_message", message=unfit), reason=unfit, ran=False
+            )
         with self._lock:
             if (held := self._newest(job_id)) and held.ending is None:
                 held.ending = ending

@@ -59,7 +59,7 @@ def invalid_input(error: ValidationError) -> Ending:
     facts = "; ".join(f"{'/'.join(map(str, each['loc'])) or 'input'}: {each['msg']}" for each in error.errors())
     message = printable(f"The input does not fit the job type: {facts}")[:MAX_MESSAGE]
     failure = JobError(type="invalid_input", message=message)
-    return Ending(Outcome.FAILED, error=failure, reason="invalid input")
+    return Ending(Outcome.FAILED, error=failure, reason="invalid input", ran=False)
 
 
 def describe(error: BaseException, kind: str, *, detail: bool = True) -> JobError:

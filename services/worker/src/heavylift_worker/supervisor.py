@@ -140,7 +140,9 @@ class Supervisor(threading.Thread):
 
     def refuse(self, claim: Claim, why: str) -> None:
         """End the attempt at a message that no input can be made of."""
-        ending = Ending(Outcome.FAILED, error=JobError(type="invalid_input", message=why), reason="invalid input")
+        ending = Ending(
+            Outcome.FAILED, error=JobError(type="invalid_input", message=why), reason="invalid input", ran=False
+        )
         self.desk.end(str(claim.id), claim.token, ending)
         self.wake()
 
@@ -148,7 +150,7 @@ class Supervisor(threading.Thread):
         """Have a job of an unknown type offered to others, a little later. It counts an attempt."""
         sentence = f"No job type {claim.type!r} on worker {self.settings.worker_name}; check its --jobs and image."
         error = JobError(type="unknown_type", message=sentence)
-        ending = Ending(Outcome.RETRYING, error=error, reason=sentence, delay=UNKNOWN_TYPE_DELAY)
+        ending = Ending(Outcome.RETRYING, error=error, reason=sentence, delay=UNKNOWN_TYPE_DELAY, ran=False)
         self.desk.end(str(claim.id), claim.token, ending)
         self.wake()
 

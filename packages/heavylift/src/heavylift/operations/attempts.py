@@ -12,6 +12,7 @@ import orjson
 from pydantic import JsonValue
 
 from heavylift.constants import MAX_LOG_EVENTS, MAX_SKIPPED_PER_CLAIM, Keys
+from heavylift.errors import ClaimRefused
 from heavylift.ids import JobId
 from heavylift.model import Artifact, JobError, JobTypeInfo, Progress, RetryPolicy
 from heavylift.operations.replies import EMPTY, event_text, to_bytes, to_int, to_list, to_text
@@ -45,7 +46,10 @@ class Claimant:
 
 
 def claim(keys: Keys, queue: str, claimant: Claimant, *, number: int, slots: int, busy: int) -> Call[list[Claim]]:
-    """Take up to `slots` jobs for a worker that holds `busy`; tokens are numbered from `number`."""
+    """Take up to `slots` jobs for a worker that holds `busy`; tokens are numbered from `number`.
+
+    No slots: a wake token that the worker took is given to another one. Raises ClaimRefused for a marked worker.
+    """
     policy = RetryPolicy()
     retention = JobTypeInfo.model_fields["retention"].default
     args: list[Argument] = [
@@ -60,6 +64,8 @@ def claim(keys: Keys, queue: str, claimant: Claimant, *, number: int, slots: int
     ]
 
     def parse(reply: Reply) -> list[Claim]:
+        if reply is None:
+            raise ClaimRefused
         return [_claim(queue, to_list(row)) for row in to_list(reply)]
 
     return Call.of(script("claim"), keys.script_keys(queue), args, parse)
@@ -127,6 +133,8 @@ class Ending:
     """Until the next attempt, for RETRYING."""
     usage: Mapping[str, JsonValue] = field(default_factory=dict)
     """cpu_seconds, max_rss_bytes, exit_signal."""
+    ran: bool = True
+    """The job's code ran: how long the attempt took is what such jobs take."""
 
 
 class Finished(NamedTuple):
@@ -166,6 +174,7 @@ def finish(
         event_text(facts),
         int(ending.delay.total_seconds() * 1000),
         *(publish or (EMPTY, EMPTY)),
+        int(ending.ran),
     ]
 
     def parse(reply: Reply) -> Finished:

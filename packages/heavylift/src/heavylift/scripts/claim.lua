@@ -1,8 +1,9 @@
 -- Takes up to `slots` jobs from the queue, in priority order, and leases each to the worker.
 -- ARGV: boot token, number of the first claim, worker name, slots, jobs the worker holds, most messages to skip,
 --       attempts and retention (ms) of adopted jobs whose type nobody has published
--- Returns a list, one entry a job: {uuid, token, message, type, input, attempt, alone, waited}. `input` is false for an
--- adopted message of a stock producer, whose arguments are in the message; `waited` (ms) for all but a first attempt.
+-- Returns false where a drain mark (see drain.lua) keeps the worker from its jobs, else a list, one entry a job:
+--   {uuid, token, message, type, input, attempt, alone, waited}. `input` is false for an adopted message of a stock
+--   producer, whose arguments are in the message; `waited` (ms) for all but a first attempt.
 -- A job that was lost twice is a suspect: put aside by who holds other jobs, and taken by a worker that holds nothing, which
 -- claims no more meanwhile.
 local boot, claim, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -13,6 +14,15 @@ local SUSPECT_LOSSES = 2
 local SUSPECTS = base .. 'suspects'
 local MOST_UNREADABLE = 1000
 local ID, TASK, LONGEST = '^[%w._:-]+$', '^[%w%p]+$', 200
+
+-- A worker that may take nothing gives way: had it taken a wake token, this gives another one to who may.
+local mark = redis.call('HGET', base .. 'draining', worker)
+local marked = mark and (tonumber(mark) or 0) > now
+if marked or slots == 0 then
+  if redis.call('EXISTS', SUSPECTS, unpack(KEYS, 2)) > 0 then pcall(wake) end -- a full Redis refuses the token only
+  if marked then return false end
+  return {}
+end
 
 local suspects = redis.call('LLEN', SUSPECTS)
 if redis.call('EXISTS', unpack(KEYS, 2)) == 0 and (busy > 0 or suspects == 0) then return {} end
@@ -33,6 +43,7 @@ local function adopt(uuid, task, step)
     'created', number(now), 'retain', retain or ARGV[8], 'adopted', 1)
   redis.call('ZADD', base .. 'queued', score('queued', step, now), uuid)
   event(uuid, 'queued', ',"reason":"adopted from a Celery producer"')
+  arrive(1)
 end
 
 -- Returns the uuid a message is about. nil: nothing can be made of it, and it was put aside for a person to look at,

@@ -4,6 +4,7 @@
 --   message                                           the Celery message while it is in no list
 --   attempts losses token worker started progress     set by claim and the attempt
 --   output error artifacts finished ended cancel      `ended` is the token of the attempt that ended it
+--   ready                                             ms of its newest return to the queue
 local base = KEYS[1]
 local BAND = 1e13 -- priority step * BAND + created: `queued` sorts by priority, then age
 
@@ -39,12 +40,19 @@ local function waiting() -- messages in all lists, stale ones included
 end
 
 -- Reads every key that is to be written: one of a foreign type ends the script here, where nothing is written yet.
+-- Returns how many messages wait.
 local function check(indexes, uuid)
-  waiting()
+  local messages = waiting()
   redis.call('LLEN', base .. 'wake')
   redis.call('GET', base .. 'stale')
   for _, index in ipairs(indexes) do redis.call('ZCARD', base .. index) end
   if uuid then redis.call('LLEN', base .. 'events:' .. uuid) end
+  return messages
+end
+
+-- Counts jobs that became ready to run, for the scaling policy. A statistic never fails a job.
+local function arrive(count)
+  if count > 0 then redis.pcall('INCRBY', base .. 'arrived', count) end
 end
 
 local function check_leases()
@@ -65,12 +73,13 @@ end
 
 -- Accepts one job from ten ARGV that follow ARGV[at]:
 --   uuid, type, input, message, priority step, max attempts, run_at ms or '', expires ms or '', retention ms, inputs or ''
--- Returns 1, or 0 if it was there already (a repeated submit). The caller wakes a worker.
+-- Returns 1, or 0 if it was there already (a repeated submit), and how many jobs (1 or 0) became ready to run by that.
+-- The caller counts these and wakes a worker.
 local JOB_FIELDS = 10
 
 local function accept(at)
   local uuid, step, run_at, expires = ARGV[at + 1], tonumber(ARGV[at + 5]), ARGV[at + 7], ARGV[at + 8]
-  if redis.call('EXISTS', record(uuid)) == 1 then return 0 end
+  if redis.call('EXISTS', record(uuid)) == 1 then return 0, 0 end
   local later = run_at ~= '' and tonumber(run_at) > now
   local status = later and 'scheduled' or 'queued'
   local fields = {
@@ -96,7 +105,7 @@ local function accept(at)
     redis.call('LPUSH', list_of(step), ARGV[at + 4])
   end
   note(uuid, status, '') -- nobody listens yet: nobody knows the job
-  return 1
+  return 1, later and 0 or 1
 end
 
 -- Ends the job: `fields` are HSET pairs beside status and finished. Kept for its retention, then swept.
@@ -116,9 +125,10 @@ local function requeue(uuid, from, name, extra)
   redis.call('RPUSH', list_of(facts[1]), facts[3])
   redis.call('HDEL', record(uuid), 'message', 'progress')
   move(uuid, from, 'queued', facts[1], facts[2])
-  redis.call('HSET', record(uuid), 'status', 'queued')
+  redis.call('HSET', record(uuid), 'status', 'queued', 'ready', number(now))
   event(uuid, name, extra)
   wake()
+  arrive(1)
 end
 
 -- A first write that changes nothing and that a full Redis does not refuse. A replica does: one that was the master a moment

@@ -4,7 +4,8 @@
 check({'queued', 'scheduled', 'due', 'expiring', 'recurring'}, ARGV[4])
 local planned = redis.call('ZSCORE', base .. 'recurring', ARGV[1])
 if not planned or tonumber(planned) ~= tonumber(ARGV[2]) or tonumber(planned) > now then return 0 end
-accept(3)
+local _, ready = accept(3)
+arrive(ready)
 wake()
 redis.call('ZADD', base .. 'recurring', ARGV[3], ARGV[1])
 return 1

@@ -12,7 +12,7 @@ local function over(index)
 end
 
 local expired, due = over('expiring'), over('due')
-local changed = 0
+local changed, released = 0, 0
 for _, uuid in ipairs(expired) do
   redis.call('ZREM', base .. 'expiring', uuid)
   local status = redis.call('HGET', record(uuid), 'status')
@@ -31,12 +31,13 @@ for _, uuid in ipairs(due) do
     redis.call('HDEL', record(uuid), 'message')
     redis.call('LPUSH', list_of(facts[2]), facts[4])
     move(uuid, 'scheduled', 'queued', facts[2], facts[3])
-    redis.call('HSET', record(uuid), 'status', 'queued')
+    redis.call('HSET', record(uuid), 'status', 'queued', 'ready', number(now))
     event(uuid, 'queued', '')
     wake()
-    changed = changed + 1
+    released = released + 1
   end
 end
+arrive(released)
 local next_ms = -1
 for _, index in ipairs({'due', 'expiring'}) do
   local first = redis.call('ZRANGE', base .. index, 0, 0, 'WITHSCORES')
@@ -45,4 +46,4 @@ for _, index in ipairs({'due', 'expiring'}) do
     next_ms = next_ms < 0 and left or math.min(next_ms, left)
   end
 end
-return {changed, next_ms}
+return {changed + released, next_ms}

@@ -6,7 +6,7 @@
 local HEAD = 2
 local count = (#ARGV - HEAD) / JOB_FIELDS
 local bound = tonumber(ARGV[1])
-check({'queued', 'scheduled', 'due', 'expiring'})
+local waited = check({'queued', 'scheduled', 'due', 'expiring'})
 local fresh = count
 for i = 0, count - 1 do
   local uuid = ARGV[HEAD + 1 + i * JOB_FIELDS]
@@ -19,13 +19,16 @@ local queued = redis.call('ZCARD', base .. 'queued') + redis.call('ZCARD', base 
 local places = bound > 0 and bound - queued or math.huge
 if ARGV[2] == 'all' and fresh > 0 and fresh > places then return {0, queued} end
 
-local flags = {1}
+local flags, arrived = {1}, 0
 for i = 0, count - 1 do
   local at = HEAD + i * JOB_FIELDS
-  local flag = 2
-  if places > 0 or redis.call('EXISTS', record(ARGV[at + 1])) == 1 then flag = accept(at) end
+  local flag, ready = 2, 0
+  if places > 0 or redis.call('EXISTS', record(ARGV[at + 1])) == 1 then flag, ready = accept(at) end
   if flag == 1 then places = places - 1 end
   flags[i + 2] = flag
+  arrived = arrived + ready
 end
+arrive(arrived)
+if waited == 0 and arrived > 0 then redis.pcall('PUBLISH', base .. 'woken', arrived) end -- a hint for whoever starts workers
 if waiting() > 0 then wake() end
 return flags
