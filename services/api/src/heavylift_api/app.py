@@ -15,14 +15,15 @@ from heavylift_api.auth import ApiKeys
 from heavylift_api.handlers import add_handlers
 from heavylift_api.metrics import RequestMetrics, create_request_series
 from heavylift_api.openapi import describe
+from heavylift_api.pools import HoldRequest
 from heavylift_api.replays import ReplayRequest
-from heavylift_api.routes import artifacts, health, job_types, jobs, queues, schedules, uploads
+from heavylift_api.routes import artifacts, health, job_types, jobs, pools, queues, schedules, uploads
 from heavylift_api.schedules import ScheduleRequest
 from heavylift_api.services import running_services
 from heavylift_api.settings import ApiSettings
 from heavylift_api.submission import BatchRequest, JobRequest
 
-ROUTERS = tuple(part.router for part in (jobs, artifacts, uploads, job_types, queues, schedules, health))
+ROUTERS = tuple(part.router for part in (jobs, artifacts, uploads, job_types, queues, pools, schedules, health))
 
 
 def create_app(settings: ApiSettings, *, keys: ApiKeys, installation: Installation | None = None) -> FastAPI:
@@ -51,7 +52,7 @@ def create_app(settings: ApiSettings, *, keys: ApiKeys, installation: Installati
     for router in ROUTERS:
         app.router.routes.extend(router.routes)  # include_router would search in two steps for each request
     add_handlers(app)
-    describe(app, JobRequest, BatchRequest, ReplayRequest, ScheduleRequest)
+    describe(app, JobRequest, BatchRequest, ReplayRequest, ScheduleRequest, HoldRequest)
     app.add_middleware(RequestMetrics)
     create_request_series(
         (route.path, method, [route.status_code or 200, *map(int, route.responses)])

@@ -3,7 +3,7 @@
 Problem
 ├── 400 InvalidJson, InvalidMultipart
 ├── 401 Unauthorized            403 ForeignOrigin
-├── 404 UnknownJob, UnknownArtifact, UnknownSchedule
+├── 404 UnknownJob, UnknownArtifact, UnknownSchedule, UnknownPool
 ├── 408 BodyTooSlow             409 AlreadyEnded, NotFailed, UploadInProgress
 ├── 413 BodyTooLarge            415 UnsupportedMediaType
 ├── 416 RangeNotSatisfiable
@@ -124,6 +124,12 @@ class UnknownSchedule(Problem):
     """There is no recurring job of that name."""
 
     status, slug, title = 404, "unknown-schedule", "No such schedule"
+
+
+class UnknownPool(Problem):
+    """There is no pool of that name; `known_pools` lists those there are."""
+
+    status, slug, title = 404, "unknown-pool", "No such pool"
 
 
 class BodyTooSlow(Problem):

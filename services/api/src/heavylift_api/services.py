@@ -19,6 +19,7 @@ from heavylift_api.job_types import JobTypes
 from heavylift_api.jobs import Jobs
 from heavylift_api.listing import Listing
 from heavylift_api.memory import Memory
+from heavylift_api.pools import Pools
 from heavylift_api.queues import Queues
 from heavylift_api.readiness import Readiness
 from heavylift_api.replays import Replays
@@ -41,6 +42,7 @@ class Services:
     jobs: Jobs
     replays: Replays
     queues: Queues
+    pools: Pools
     schedules: Schedules
     listing: Listing
     streams: EventStreams
@@ -84,6 +86,7 @@ async def running_services(
             jobs=jobs,
             replays=Replays(store),
             queues=Queues(store, bound_of=settings.bound),
+            pools=Pools(store),
             schedules=Schedules(store, types),
             listing=Listing(store),
             streams=EventStreams(store, hub, bound=settings.max_event_streams),

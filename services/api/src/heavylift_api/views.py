@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from heavylift.model import Artifact, Attempt, Job, JobError, JobStatus, JobTypeInfo, Progress
 from heavylift_api.errors import ProblemDocument
@@ -153,6 +153,73 @@ class QueueList(BaseModel):
     """All queues."""
 
     items: list[QueueView]
+
+
+class PoolSummary(BaseModel):
+    """A pool of workers in a list: what it does and why, as of its last decision. null: it is not known."""
+
+    pool: str
+    queues: list[str]
+    waiting: int | None
+    running: int | None
+    oldest_age_seconds: float | None
+    """How long the oldest waiting job has been ready to run."""
+    current: int
+    """How many workers are asked for."""
+    desired: int
+    """How many are wanted."""
+    ready: int
+    """How many take jobs."""
+    draining: list[str]
+    """Workers that take no more jobs, since they are to go."""
+    limiter: str
+    """What makes the number what it is, in a word or two."""
+    reason: str
+    """The decision in a sentence."""
+    note: str = ""
+    """Why what is decided is not done, if so."""
+    held_by: str = ""
+    """Who holds the pool at a number; empty: nobody."""
+    hold_until: datetime | None = None
+    """When the hold ends by itself; null: when it is released."""
+    paused: bool = False
+    shadow: bool = False
+    """Decided and told, not acted upon."""
+    frozen: bool = False
+    """Nothing is changed, since something could not be read."""
+    target: str = ""
+    """What is scaled."""
+    decided_at: datetime
+    age_seconds: float
+    """How long ago that was."""
+    stale: bool
+    """It was longer ago than decisions are apart: nobody decides at present, and all of this may be out of date."""
+
+
+class PoolChange(BaseModel):
+    """A number of workers that was set, and why."""
+
+    at: datetime
+    before: int = Field(alias="from")
+    after: int = Field(alias="to")
+    reason: str
+
+
+class PoolView(PoolSummary):
+    """A pool of workers, with the record of its last decision."""
+
+    inputs: dict[str, float | None] = {}
+    """What was seen and learned; times are seconds."""
+    terms: dict[str, int] = {}
+    """The workers each consideration asks for."""
+    last: list[PoolChange] = []
+    """The newest changes, the newest first."""
+
+
+class PoolList(BaseModel):
+    """All pools."""
+
+    items: list[PoolSummary]
 
 
 class ScheduleView(BaseModel):

@@ -18,7 +18,15 @@ from heavylift.operations.attempts import (
 )
 from heavylift.operations.job_types import publish_types, read_queues, read_type_names, read_types
 from heavylift.operations.queues import QueueState, find_messages, queue_state
-from heavylift.operations.reading import EventPage, cursor_of, list_jobs, read_events, read_job, read_statuses
+from heavylift.operations.reading import (
+    EventPage,
+    cursor_of,
+    list_jobs,
+    read_clock,
+    read_events,
+    read_job,
+    read_statuses,
+)
 from heavylift.operations.recovery import (
     Lease,
     Released,
@@ -92,6 +100,7 @@ __all__ = [
     "queue_state",
     "read_agenda",
     "read_all_leases",
+    "read_clock",
     "read_events",
     "read_job",
     "read_kept_until",

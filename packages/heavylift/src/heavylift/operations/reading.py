@@ -9,9 +9,19 @@ from heavylift.constants import Keys
 from heavylift.ids import JobId
 from heavylift.model import Event, Job, JobStatus, Progress
 from heavylift.operations.records import SUMMARY_FIELDS, to_events, to_job, to_summary
-from heavylift.operations.replies import to_list, to_mapping, to_ms, to_progress, to_status, to_text
+from heavylift.operations.replies import to_int, to_list, to_mapping, to_ms, to_progress, to_status, to_text
 from heavylift.scripts import script
 from heavylift.store import Argument, Call, Reply
+
+
+def read_clock() -> Call[float]:
+    """Return Redis's time, in seconds since the epoch: the one by which the store's times are to be judged."""
+
+    def parse(replies: list[Reply]) -> float:
+        seconds, micros = to_list(replies[0])
+        return to_int(seconds) + to_int(micros) / 1e6
+
+    return Call([("TIME",)], parse)
 
 
 def read_job(keys: Keys, job_id: JobId) -> Call[Job | None]:
