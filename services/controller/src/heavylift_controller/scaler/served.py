@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -29,6 +29,12 @@ class Served:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._pools: dict[str, Serving] = {}
+        self._watchers: list[Callable[[], None]] = []
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have this called after each change, quickly, from the thread that made it."""
+        with self._changed:
+            self._watchers.append(changed)
 
     def get(self, pool: str) -> Serving | None:
         """Return what is served for a pool; None: nothing is known of it, which is not zero."""
@@ -45,14 +51,14 @@ class Served:
         with self._changed:
             before = self._pools.get(pool)
             self._pools[pool] = serving
-            if before is None or (before.number, before.active) != (serving.number, serving.active):
-                self._changed.notify_all()
+            if _said(before) != _said(serving):
+                self._tell()
 
     def keep(self, pools: Mapping[str, object]) -> None:
         """Forget the pools that are not among these."""
         with self._changed:
             self._pools = {name: each for name, each in self._pools.items() if name in pools}
-            self._changed.notify_all()
+            self._tell()
 
     def await_change(self, pool: str, seen: Serving | None, timeout: float) -> Serving | None:
         """Wait until a pool's number or activity differs from what was seen; returns what is served then, or at last.
@@ -66,6 +72,11 @@ class Served:
                 if left <= 0 or not self._changed.wait(left):
                     break
             return self._pools.get(pool)
+
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        for changed in self._watchers:
+            changed()
 
 
 def _said(serving: Serving | None) -> tuple[int, bool] | None:
