@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import TypeVar
 
+from heavylift_controller.cluster.fields import Json, name, part, parts, text
 from heavylift_controller.scaler.platform import Overrides
 
 ANNOTATIONS = {
@@ -23,9 +24,7 @@ ANNOTATIONS = {
 T = TypeVar("T")
 
 
-def overrides_of(
-    obj: Mapping[str, object], *, queues: Collection[str] | None = None
-) -> tuple[Overrides, tuple[str, ...]]:
+def overrides_of(obj: Json, *, queues: Collection[str] | None = None) -> tuple[Overrides, tuple[str, ...]]:
     """Return what a WorkerPool asks for, and a sentence for each thing in it that was left out.
 
     `queues` are those of the pool: a target for another one is left out. A hold whose time is over is still returned:
@@ -49,21 +48,23 @@ def overrides_of(
     return asked, tuple(reader.left_out)
 
 
-def held_by(obj: Mapping[str, object]) -> str:
-    """Return the program that set `spec.replicas`, as Kubernetes has noted it, or just that it stands in the spec."""
-    entries = _mapping(obj.get("metadata")).get("managedFields")
-    setters = [_mapping(entry) for entry in entries] if isinstance(entries, list) else []
-    setters = [entry for entry in setters if "f:replicas" in _mapping(_mapping(entry.get("fieldsV1")).get("f:spec"))]
-    newest = max(setters, key=lambda entry: str(entry.get("time", "")), default={})
-    return str(newest.get("manager") or "WorkerPool")
+def held_by(obj: Json) -> str:
+    """Return the program that set `spec.replicas`, as Kubernetes has noted it.
+
+    Of a number set by `kubectl scale` it notes none: then it is the object where the number stands.
+    """
+    entries = parts(obj, "metadata", "managedFields")
+    setters = [entry for entry in entries if "f:replicas" in part(entry, "fieldsV1", "f:spec")]
+    newest = max(setters, key=lambda entry: text(entry, "time"), default={})
+    return text(newest, "manager") or f"WorkerPool/{name(obj)}"
 
 
 class _Reader:
     """Reads fields one by one and notes those that cannot be read."""
 
-    def __init__(self, obj: Mapping[str, object]) -> None:
-        self._spec = _mapping(obj.get("spec"))
-        self._annotations = _mapping(_mapping(obj.get("metadata")).get("annotations"))
+    def __init__(self, obj: Json) -> None:
+        self._spec = part(obj, "spec")
+        self._annotations = part(obj, "metadata", "annotations")
         self.left_out: list[str] = []
 
     def read(self, field: str, read: Callable[[object], T]) -> T | None:
@@ -85,13 +86,13 @@ class _Reader:
                 targets[queue] = target
         return targets
 
-    def _value(self, name: str, value: object, read: Callable[[object], T]) -> T | None:
+    def _value(self, where: str, value: object, read: Callable[[object], T]) -> T | None:
         if value is None:
             return None
         try:
             return read(value)
         except (ValueError, TypeError) as error:
-            self.left_out.append(f"{name} is ignored: {error}.")
+            self.left_out.append(f"{where} is ignored: {error}.")
             return None
 
 
@@ -123,7 +124,7 @@ def _word(value: object) -> bool:
     return value == "true"
 
 
-def _object(value: object) -> Mapping[str, object]:
+def _object(value: object) -> Json:
     if not isinstance(value, Mapping):
         raise ValueError(f"{value!r} is no map")  # noqa: TRY004 - a value of the user's, not of code
     return value
@@ -136,7 +137,3 @@ def _target(value: object) -> float | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
         raise ValueError(f"{seconds!r} is no number of seconds above 0")
     return float(seconds)
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}

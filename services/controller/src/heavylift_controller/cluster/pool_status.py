@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from heavylift_controller.cluster.api import JsonObject
+from heavylift_controller.cluster.fields import Json, parts, text
 from heavylift_controller.scaler.status import PoolStatus, of_json
 from heavylift_controller.scaling import Decision, Limiter
 from heavylift_controller.scaling.explain import REASONS
-
-JsonObject = dict[str, object]
 
 LIMITED = {Limiter.MAX, Limiter.QUOTA, Limiter.UNSCHEDULABLE, Limiter.FAILING}
 """More workers are wanted than there may be."""
@@ -23,11 +23,11 @@ MOST_NAMES = 50
 
 def status_of(
     decision: Decision,
-    published: Mapping[str, object],
+    published: Json,
     *,
     selector: str,
     generation: int,
-    previous: Mapping[str, object] | None = None,
+    previous: Json | None = None,
     trouble: str = "",
     ignored: Sequence[str] = (),
     owner: str = "",
@@ -80,11 +80,13 @@ def status_of(
 
 def gist(status: JsonObject) -> JsonObject:
     """Return what of a status has to be told at once: all but the figures, and the sentences with figures in them."""
-    conditions = status["conditions"]
-    assert isinstance(conditions, list)
     told = {name: value for name, value in status.items() if name not in FIGURES}
     words = {"limiter": str(status["limiter"]).partition(":")[0]}
-    return told | words | {"conditions": [(each["type"], each["status"], each["reason"]) for each in conditions]}
+    return (
+        told
+        | words
+        | {"conditions": [(each["type"], each["status"], each["reason"]) for each in parts(status, "conditions")]}
+    )
 
 
 def _active(status: PoolStatus, owner: str) -> JsonObject:
@@ -120,16 +122,13 @@ def _told(kind: str, *, bad: str, sentence: str) -> JsonObject:
     return {"type": kind, "status": str(not sentence), "reason": bad if sentence else "AllWell", "message": sentence}
 
 
-def _dated(said: list[JsonObject], previous: Mapping[str, object], now: str | None) -> list[JsonObject]:
+def _dated(said: list[JsonObject], previous: Json, now: str | None) -> list[JsonObject]:
     """Return the conditions with the time since which each is what it is."""
-    before = previous.get("conditions")
-    known = {each.get("type"): each for each in before if isinstance(each, Mapping)} if isinstance(before, list) else {}
-    dated = []
-    for condition in said:
-        old = known.get(condition["type"], {})
-        same = old.get("status") == condition["status"]
-        dated.append({**condition, "lastTransitionTime": (same and old.get("lastTransitionTime")) or now})
-    return dated
+    since = {
+        (each.get("type"), each.get("status")): text(each, "lastTransitionTime")
+        for each in parts(previous, "conditions")
+    }
+    return [{**each, "lastTransitionTime": since.get((each["type"], each["status"])) or now} for each in said]
 
 
 def _time(seconds: float | None) -> str | None:

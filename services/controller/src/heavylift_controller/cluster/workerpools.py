@@ -9,47 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from http import HTTPStatus
-from typing import Protocol
 
-from heavylift_controller.cluster.crd_version import GROUP, KIND, PLURAL, VERSION
-from heavylift_controller.cluster.pool_status import JsonObject, gist
+from heavylift_controller.cluster.api import MERGE_PATCH, Api, ApiError, JsonObject
+from heavylift_controller.cluster.crd_version import API_VERSION, KIND, PLURAL
+from heavylift_controller.cluster.fields import Json, text, texts
+from heavylift_controller.cluster.pool_status import gist
 from heavylift_controller.scaler.pools import Pool
 
-JSON = "application/json"
-MERGE_PATCH = "application/merge-patch+json"
 FIGURES_SECONDS = 5.0
 """Between two writes of a status in which only figures have moved: at 200 pools that is 40 requests a second."""
 LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/part-of", "heavylift.dev/pool")
 """Taken over from the Deployment: they tell whose pool it is."""
 
 
-class Api(Protocol):
-    """The part of the API's client that is needed here."""
-
-    def request(self, method: str, path: str, body: object = None, *, content_type: str = JSON) -> object:
-        """Send a request and return the decoded answer; an error that the server answers has its code as `status`."""
-        ...
+def selector_of(deployment: Json) -> str:
+    """Return what finds a Deployment's pods, as text."""
+    return ",".join(f"{key}={value}" for key, value in texts(deployment, "spec", "selector", "matchLabels").items())
 
 
-def path_of(namespace: str, name: str = "", subresource: str = "") -> str:
-    """Return the path of a WorkerPool, or of all of a namespace."""
-    parts = ("", "apis", GROUP, VERSION, "namespaces", namespace, PLURAL, name, subresource)
-    return "/".join(parts).rstrip("/")
-
-
-def manifest(name: str, pool: Pool, deployment: Mapping[str, object]) -> JsonObject:
-    """Return a pool's WorkerPool as it is made, owned by its Deployment (an object of the API)."""
-    metadata = deployment["metadata"]
-    assert isinstance(metadata, Mapping)
-    labels = metadata.get("labels") or {}
-    owner = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "name": metadata["name"],
-        "uid": metadata["uid"],
-    }
+def manifest(name: str, pool: Pool, deployment: Json) -> JsonObject:
+    """Return a pool's WorkerPool as it is made, owned by its Deployment."""
+    labels = texts(deployment, "metadata", "labels")
     return {
-        "apiVersion": f"{GROUP}/{VERSION}",
+        "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {
             "name": pool.resource,
@@ -58,7 +40,14 @@ def manifest(name: str, pool: Pool, deployment: Mapping[str, object]) -> JsonObj
                 "heavylift.dev/pool": name,
                 "app.kubernetes.io/managed-by": "heavylift-controller",
             },
-            "ownerReferences": [owner],
+            "ownerReferences": [
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "name": text(deployment, "metadata", "name"),
+                    "uid": text(deployment, "metadata", "uid"),
+                }
+            ],
         },
         "spec": {},
     }
@@ -67,18 +56,14 @@ def manifest(name: str, pool: Pool, deployment: Mapping[str, object]) -> JsonObj
 class WorkerPools:
     """Writes them. Used by the leader only, by one thread."""
 
-    def __init__(self, api: Api, namespace: str) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
-        self._namespace = namespace
         self._written: dict[str, tuple[float, JsonObject]] = {}
 
     def ensure(
-        self,
-        pools: Mapping[str, Pool],
-        deployments: Mapping[str, Mapping[str, object]],
-        existing: Container[str],
+        self, pools: Mapping[str, Pool], deployments: Mapping[str, Json], existing: Container[str]
     ) -> tuple[str, ...]:
-        """Make the missing objects and return their names.
+        """Make the missing objects and return their names. Raises ApiError.
 
         `deployments` are objects of the API by name; a pool whose Deployment is not there waits for it. `existing` are
         the names of the WorkerPools that are there, whoever made them.
@@ -94,27 +79,29 @@ class WorkerPools:
         return tuple(pool.resource for pool in missing.values())
 
     def patch_status(self, name: str, status: JsonObject, *, now: float) -> bool:
-        """Write a status if it says something new; return whether it was written. `now` is monotonic.
+        """Write a status if it says something new; return whether it was written. Raises ApiError.
 
-        What was decided is written at once, figures that have moved by themselves only now and then.
+        `now` is monotonic. What was decided is written at once, figures that moved by themselves now and then.
         """
         at, before = self._written.get(name, (0.0, None))
         if before == status or (before and gist(before) == gist(status) and now - at < FIGURES_SECONDS):
             return False
-        path = path_of(self._namespace, name, "status")
-        self._api.request("PATCH", path, {"status": status}, content_type=MERGE_PATCH)
+        self._api.request("PATCH", self._path(name, "status"), {"status": status}, content_type=MERGE_PATCH)
         self._written[name] = now, status
         return True
 
     def release(self, name: str) -> None:
-        """End a hold: take the number and its end out of the spec."""
+        """End a hold: take the number and its end out of the spec. Raises ApiError."""
         released = {"spec": {"replicas": None, "holdUntil": None}}
-        self._api.request("PATCH", path_of(self._namespace, name), released, content_type=MERGE_PATCH)
+        self._api.request("PATCH", self._path(name), released, content_type=MERGE_PATCH)
 
     def _make(self, workerpool: JsonObject) -> None:
         try:
-            self._api.request("POST", path_of(self._namespace), workerpool)
-        except Exception as error:
+            self._api.request("POST", self._path(), workerpool)
+        except ApiError as error:
             # Made by a leader before us, and not seen yet.
-            if getattr(error, "status", None) != HTTPStatus.CONFLICT:
+            if error.status != HTTPStatus.CONFLICT:
                 raise
+
+    def _path(self, name: str = "", subresource: str = "") -> str:
+        return self._api.path(API_VERSION, PLURAL, name, subresource)
