@@ -121,6 +121,8 @@ def check_cli(words: list[str]) -> None:
     if not words:
         return
     command = COMMANDS[words[0]]
+    subcommands = getattr(command, "commands", {})
+    command = subcommands.get(words[1], command) if words[1:] else command
     options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     given = {word for word in words[1:] if word.startswith("--")}
     assert given <= options, f"heavylift {words[0]} has no {given - options}"

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from heavylift.cli import batch, dev, jobs, keys, queues, replay, run, schedules, submit
+from heavylift.cli import batch, dev, jobs, keys, pools, queues, replay, run, schedules, submit
 from heavylift.cli.exits import exit_code
 from heavylift.client import ApiError
 from heavylift.errors import HeavyliftError
@@ -24,6 +24,7 @@ app.command("cancel")(jobs.cancel)
 app.command("submit-batch")(batch.submit_batch)
 app.command("replay")(replay.replay)
 app.command("queues")(queues.list_queues)
+app.add_typer(pools.app, name="pools")
 app.command("schedules")(schedules.list_schedules)
 app.command("schedule")(schedules.schedule)
 app.command("unschedule")(schedules.unschedule)

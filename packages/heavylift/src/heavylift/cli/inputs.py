@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -11,6 +13,11 @@ import typer
 from pydantic import JsonValue
 
 _HINT = "INPUT"
+
+_DURATION = re.compile(
+    "".join(rf"(?:(?P<{name}>\d{{1,6}}){unit})?" for name, unit in (("days", "d"), ("hours", "h"), ("minutes", "m")))
+    + r"(?:(?P<seconds>\d{1,9}(?:\.\d{1,3})?)s?)?"
+)
 
 
 def parse_input(text: str, job_type: str, *, takes_file: Callable[[], bool]) -> JsonValue | Path:
@@ -59,6 +66,15 @@ def parse_fields(text: str | None) -> JsonValue:
     if not isinstance(fields, dict):
         raise typer.BadParameter("it must be a JSON object, such as '{\"renditions\": [480]}'.", param_hint="--with")
     return fields
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return a duration such as `90s`, `2h` or `1h30m`; a bare number is seconds. Raises BadParameter."""
+    parts = _DURATION.fullmatch(text.strip().lower())
+    found = {unit: float(value) for unit, value in parts.groupdict().items() if value} if parts else {}
+    if not found or not any(found.values()):
+        raise typer.BadParameter(f"{text!r} is no duration; write it as 90s, 30m, 2h, 1h30m or 1d.")
+    return timedelta(**found)
 
 
 def _neither(text: str, error: orjson.JSONDecodeError) -> str:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, JsonValue
 from heavylift.client.errors import ApiUnavailable, ApiUnreachable
 from heavylift.client.flow import Flow, Pause, Send, backoff, exchange
 from heavylift.client.new_job import NewJob
-from heavylift.client.views import Batch, JobPage, JobView, QueueView, Replayed, ScheduleView
+from heavylift.client.views import Batch, JobPage, JobView, PoolView, QueueView, Replayed, ScheduleView
 from heavylift.constants import IDEMPOTENCY_HEADER
 from heavylift.model import JobStatus, JobTypeInfo, Priority
 
@@ -156,6 +156,31 @@ class Operations:
         response = yield from self._exchange(Send("GET", "/v1/queues"))
         return [QueueView.model_validate(item) for item in response.json()["items"]]
 
+    def pools(self) -> Flow[builtins.list[PoolView]]:
+        """GET /v1/pools."""
+        response = yield from self._exchange(Send("GET", "/v1/pools"))
+        return [PoolView.model_validate(item) for item in response.json()["items"]]
+
+    def pool(self, name: str) -> Flow[PoolView]:
+        """GET /v1/pools/{name}."""
+        response = yield from self._exchange(Send("GET", _pool_path(name)))
+        return PoolView.model_validate_json(response.content)
+
+    def hold_pool(
+        self, name: str, replicas: int, *, until: datetime | None, lasting: timedelta | None
+    ) -> Flow[PoolView]:
+        """POST /v1/pools/{name}:hold."""
+        body = _given(
+            **{"replicas": replicas, "until": _moment(until), "for": lasting.total_seconds() if lasting else None}
+        )
+        response = yield from self._exchange(Send("POST", f"{_pool_path(name)}:hold", json=body))
+        return PoolView.model_validate_json(response.content)
+
+    def order_pool(self, name: str, action: str) -> Flow[PoolView]:
+        """POST /v1/pools/{name}:{action}, for what needs no body."""
+        response = yield from self._exchange(Send("POST", f"{_pool_path(name)}:{action}"))
+        return PoolView.model_validate_json(response.content)
+
     def schedule(
         self,
         name: str,
@@ -208,6 +233,10 @@ class Operations:
 def job_path(job_id: str) -> str:
     """Return the path of a job."""
     return f"/v1/jobs/{quote(job_id, safe='')}"
+
+
+def _pool_path(name: str) -> str:
+    return f"/v1/pools/{quote(name, safe='')}"
 
 
 def _schedule_path(name: str) -> str:

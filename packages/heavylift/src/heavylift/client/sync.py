@@ -22,7 +22,7 @@ from heavylift.client.files import read_blocks
 from heavylift.client.flow import Flow, Pause, Send, problem_in
 from heavylift.client.new_job import NewJob
 from heavylift.client.operations import Operations, artifact_path
-from heavylift.client.views import Batch, JobEvent, JobPage, JobView, QueueView, Replayed, ScheduleView
+from heavylift.client.views import Batch, JobEvent, JobPage, JobView, PoolView, QueueView, Replayed, ScheduleView
 from heavylift.model import JobStatus, JobTypeInfo, Priority
 
 T = TypeVar("T")
@@ -220,6 +220,47 @@ class Client:
     def queues(self) -> builtins.list[QueueView]:
         """Return what each queue holds, by name."""
         return self._run(self._operations.queues())
+
+    def pools(self) -> builtins.list[PoolView]:
+        """Return what each pool of workers does and why, by name. None where no controller scales."""
+        return self._run(self._operations.pools())
+
+    def pool(self, name: str) -> PoolView:
+        """Return a pool with the record of its last decision. Raises NotFound."""
+        return self._run(self._operations.pool(name))
+
+    def hold_pool(
+        self, name: str, replicas: int, *, until: datetime | None = None, lasting: timedelta | None = None
+    ) -> PoolView:
+        """Hold a pool at a number of workers until it is released, until a moment, or for so long. Raises NotFound.
+
+        What is returned was decided before: the controller follows a second or two later.
+        """
+        return self._run(self._operations.hold_pool(name, replicas, until=until, lasting=lasting))
+
+    def release_pool(self, name: str) -> PoolView:
+        """End a hold: the number of workers is decided again. Raises NotFound."""
+        return self._run(self._operations.order_pool(name, "release"))
+
+    def pause_pool(self, name: str) -> PoolView:
+        """Leave a pool's number of workers as it is, whatever the queues say. Raises NotFound."""
+        return self._run(self._operations.order_pool(name, "pause"))
+
+    def resume_pool(self, name: str) -> PoolView:
+        """End a pause. Raises NotFound."""
+        return self._run(self._operations.order_pool(name, "resume"))
+
+    def freeze_pool_in(self, name: str) -> PoolView:
+        """Take no workers away from a pool; more may come. Raises NotFound."""
+        return self._run(self._operations.order_pool(name, "freeze-in"))
+
+    def freeze_pool_out(self, name: str) -> PoolView:
+        """Add no workers to a pool; idle ones may go. Raises NotFound."""
+        return self._run(self._operations.order_pool(name, "freeze-out"))
+
+    def thaw_pool(self, name: str) -> PoolView:
+        """End a freeze. Raises NotFound."""
+        return self._run(self._operations.order_pool(name, "thaw"))
 
     def schedule(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from heavylift.model import Attempt, JobError, JobStatus, Progress
 
@@ -143,6 +143,58 @@ class QueueView(BaseModel):
     dead: int
     oldest_age_seconds: float
     bound: int | None = None
+
+
+class PoolChange(BaseModel):
+    """A number of workers that was set, and why."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    at: datetime
+    before: int = Field(alias="from")
+    after: int = Field(alias="to")
+    reason: str
+
+
+class PoolView(BaseModel):
+    """What a pool of workers does and why, as of its last decision. None: it is not known."""
+
+    pool: str
+    queues: list[str]
+    waiting: int | None = None
+    running: int | None = None
+    oldest_age_seconds: float | None = None
+    current: int
+    """How many workers are asked for."""
+    desired: int
+    """How many are wanted."""
+    ready: int
+    """How many take jobs."""
+    draining: list[str] = []
+    """Workers that take no more jobs, since they are to go."""
+    limiter: str
+    reason: str
+    """The decision in a sentence."""
+    note: str = ""
+    """Why what is decided is not done, if so."""
+    held_by: str = ""
+    """Who holds the pool at a number; empty: nobody."""
+    hold_until: datetime | None = None
+    paused: bool = False
+    shadow: bool = False
+    """Decided and told, not acted upon."""
+    frozen: bool = False
+    target: str = ""
+    decided_at: datetime
+    age_seconds: float
+    stale: bool
+    """Nobody decides at present, and all of this may be out of date."""
+    inputs: dict[str, float | None] = {}
+    """What was seen and learned; empty in a list of pools."""
+    terms: dict[str, int] = {}
+    """The workers each consideration asks for; empty in a list of pools."""
+    last: list[PoolChange] = []
+    """The newest changes first; empty in a list of pools."""
 
 
 class ScheduleView(BaseModel):
