@@ -15,6 +15,7 @@ from heavylift.operations import scaling as ops
 from heavylift_controller.keda.answers import Answers
 from heavylift_controller.keda.externalscaler_pb2 import GetMetricsRequest, ScaledObjectRef
 from heavylift_controller.keda.externalscaler_pb2_grpc import ExternalScalerStub
+from heavylift_controller.keda.page import desired
 from heavylift_controller.keda.published import Published
 from heavylift_controller.keda.server import METRIC, serve
 from heavylift_controller.scaler.served import Served, Serving
@@ -49,8 +50,8 @@ class Keda:
     def __post_init__(self) -> None:
         self.published = Published(self.board.store)
         self._server = ExitStack()
-        answers = Answers(lambda: POOLS, self.served, self.published)
-        port = self._server.enter_context(serve(answers, host="127.0.0.1", port=0))
+        self.answers = Answers(lambda: POOLS, self.served, self.published)
+        port = self._server.enter_context(serve(self.answers, host="127.0.0.1", port=0))
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
         self._listeners: list[threading.Thread] = []
         self.stub = ExternalScalerStub(self._channel)
@@ -225,3 +226,14 @@ def test_a_stream_ends_well_with_the_server(keda: Keda) -> None:
     keda.stop()
     assert list(stream) == []
     assert stream.code() is grpc.StatusCode.OK
+
+
+def test_the_number_is_had_as_json_too(keda: Keda) -> None:
+    keda.put(7, active=True)
+    assert desired(keda.answers, "/v1/pools/video/desired") == ("200 OK", {"desired": 7})
+    keda.put(7, active=True, age=6)
+    status, said = desired(keda.answers, "/v1/pools/video/desired") or ("", {})
+    assert (status, list(said)) == ("503 Service Unavailable", ["reason"])
+    status, said = desired(keda.answers, "/v1/pools/vidoe/desired") or ("", {})
+    assert (status, said["reason"]) == ("404 Not Found", "There is no pool 'vidoe' here. There are: images, video.")
+    assert desired(keda.answers, "/v1/pools/video") is None

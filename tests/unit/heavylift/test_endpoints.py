@@ -40,6 +40,14 @@ def test_a_check_answers_at_its_path_with_what_is_wrong() -> None:
         assert "\nprocess_" in get(f"{url}/metrics")[1]
 
 
+def test_a_page_answers_its_own_paths_with_json() -> None:
+    app = application({}, lambda path: ("503 Service Unavailable", {"reason": path}) if path != "/else" else None)
+    with capture_logs() as logs, serve(app, EndpointSettings(metrics_host="localhost", metrics_port=0)):
+        url = f"http://localhost:{logs[0]['port']}"
+        assert get(f"{url}/v1/pools/video") == (503, '{"reason": "/v1/pools/video"}\n')
+        assert get(f"{url}/else")[0] == 404
+
+
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads, as a worker that forks has
 def test_a_forked_child_does_not_hold_the_port() -> None:
     with served(livez=lambda: None) as url:

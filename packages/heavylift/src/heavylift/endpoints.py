@@ -7,6 +7,7 @@ watched a tenth of a second at its start.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import threading
@@ -29,6 +30,9 @@ Application = Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]
 Check = Callable[[], str | None]
 """Returns what is wrong, in words for whoever reads `kubectl describe`; None if all is well."""
 
+Page = Callable[[str], "tuple[str, Mapping[str, object]] | None"]
+"""Returns the status (`200 OK`) and the JSON object of a path; None if it is not one of its paths."""
+
 METRICS = "/metrics"
 
 disable_created_metrics()  # a second series for every counter, which nobody asks for
@@ -44,14 +48,18 @@ class _Handler(WSGIRequestHandler):
         """Log nothing: probes come every few seconds."""
 
 
-def application(checks: Mapping[str, Check]) -> Application:
-    """Return the WSGI application: each check at its path, with 200 or 503, and `/metrics`."""
+def application(checks: Mapping[str, Check], page: Page = lambda path: None) -> Application:  # noqa: ARG005
+    """Return the WSGI application: each check at its path, with 200 or 503, `/metrics`, and what `page` answers."""
     metrics = make_wsgi_app()
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == METRICS:
             return metrics(environ, start_response)
+        if answer := page(path):
+            status, content = answer
+            start_response(status, [("Content-Type", "application/json")])
+            return [json.dumps(content).encode() + b"\n"]
         status, text = _checked(checks[path]) if path in checks else _unknown(checks)
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return [text.encode() + b"\n"]
