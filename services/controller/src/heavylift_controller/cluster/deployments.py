@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -12,6 +12,8 @@ from heavylift_controller.cluster.fields import Json, moment, name, number, part
 from heavylift_controller.cluster.pods import SeenPod
 
 HELM = "helm"
+AUTOSCALERS = ("kube-controller-manager", "keda")
+"""Who writes a number that an HPA or KEDA decides."""
 APPLY = "kubectl-client-side-apply"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 BIRTH_SECONDS = 2.0
@@ -51,7 +53,9 @@ class SeenDeployment:
     """How many of these are of the newest template."""
     paused: bool
     scaled_by: str
+    """Who has set `replicas`, if neither we nor Helm."""
     scaled_at: float
+    """When, in seconds since the epoch; 0 where Kubernetes does not note it, as for `kubectl scale`."""
     pod_template: Json
     """The spec that its pods have."""
 
@@ -89,6 +93,25 @@ def read_deployment(obj: Json) -> SeenDeployment:
     )
 
 
+class Scalings:
+    """Since when each Deployment has had a number that somebody has set.
+
+    Kubernetes notes no time with what is written through the scale subresource. What changes while we look on gets the
+    time at which we saw it; of a number that stood there before, the time is not known.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[tuple[object, ...], float]] = {}
+
+    def dated(self, deployment: SeenDeployment, now: float) -> SeenDeployment:
+        """Return the Deployment as seen at `now`, in seconds since the epoch, with the time if it is known."""
+        seen = (deployment.uid, deployment.scaled_by, deployment.replicas)
+        before, at = self._seen.get(deployment.name, (seen, 0.0))
+        at = deployment.scaled_at or (at if seen == before else now)
+        self._seen[deployment.name] = seen, at
+        return replace(deployment, scaled_at=at if deployment.scaled_by else 0.0)
+
+
 def _scaled(obj: Json) -> tuple[str, float]:
     """Return who beside us has set the number, and when; as Kubernetes notes it for each field."""
     owners = [
@@ -96,12 +119,11 @@ def _scaled(obj: Json) -> tuple[str, float]:
         for entry in parts(obj, "metadata", "managedFields")
         if value(entry, "fieldsV1", "f:spec", "f:replicas") is not None
     ]
-    if not owners:
-        return "", 0.0
-    newest = max(owners, key=lambda entry: moment(entry, "time"))
+    # Two own it only where both want the same number; who scaled is then who meant it.
+    newest = max(owners, key=lambda entry: (text(entry, "subresource") == "scale", moment(entry, "time")), default={})
     manager, at = text(newest, "manager"), moment(newest, "time")
-    born = moment(obj, "metadata", "creationTimestamp")
-    if manager in (FIELD_MANAGER, HELM) or at <= born + BIRTH_SECONDS or _defaulted(obj, manager):
+    came_with_it = 0.0 < at <= moment(obj, "metadata", "creationTimestamp") + BIRTH_SECONDS
+    if manager in (FIELD_MANAGER, HELM) or came_with_it or _defaulted(obj, manager):
         return "", 0.0
     return manager, at
 
