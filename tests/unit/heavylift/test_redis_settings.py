@@ -92,3 +92,13 @@ async def test_no_repr_holds_the_password(more: dict[str, str], tmp_path: Path) 
 def test_a_password_file_that_is_missing_is_named() -> None:
     with pytest.raises(ConfigurationError, match="HEAVYLIFT_REDIS_PASSWORD_FILE: /nowhere: No such file"):
         connection_pool(load(Settings, redis_password_file="/nowhere"))
+
+
+@pytest.mark.parametrize("sentinels", ["", "127.0.0.1:26379"])
+def test_async_connections_pack_commands_with_hiredis_too(sentinels: str) -> None:
+    settings = load(Settings, redis_sentinels=sentinels)
+    large = b"x" * 10_000  # which redis-py's own packing puts apart
+    for pool in (connection_pool(settings), async_connection_pool(settings, max_connections=1)):
+        assert pool.make_connection().pack_command("SET", "ä", large) == [
+            b"*3\r\n$3\r\nSET\r\n$2\r\n\xc3\xa4\r\n$10000\r\n" + large + b"\r\n"
+        ]

@@ -16,7 +16,10 @@ import redis.asyncio
 import redis.asyncio.sentinel
 import redis.sentinel
 from redis import exceptions
+from redis.asyncio.connection import AbstractConnection
+from redis.connection import HiredisRespSerializer
 from redis.credentials import CredentialProvider
+from redis.typing import EncodableT
 
 from heavylift.errors import ConfigurationError
 from heavylift.redis_address import RedisAddress, Scheme
@@ -35,6 +38,10 @@ _ASYNC = {
     Scheme.TCP: redis.asyncio.Connection,
     Scheme.TLS: redis.asyncio.SSLConnection,
     Scheme.SOCKET: redis.asyncio.UnixDomainSocketConnection,
+}
+_ASYNC_SENTINEL = {
+    Scheme.TCP: redis.asyncio.sentinel.SentinelManagedConnection,
+    Scheme.TLS: redis.asyncio.sentinel.SentinelManagedSSLConnection,
 }
 _SENTINEL_PASSWORD = "HEAVYLIFT_REDIS_SENTINEL_PASSWORD_FILE"  # noqa: S105 - the variable's name
 
@@ -58,11 +65,25 @@ def async_connection_pool(settings: Settings, *, max_connections: int) -> redis.
         "timeout": settings.redis_timeout.total_seconds(),
     }
     if not settings.redis_sentinels:
-        return redis.asyncio.BlockingConnectionPool(
-            connection_class=_ASYNC[address.scheme], **_place(address), **options
-        )
+        connection_class = _packing(_ASYNC[address.scheme])
+        return redis.asyncio.BlockingConnectionPool(connection_class=connection_class, **_place(address), **options)
     manager = AsyncSentinel(settings.redis_sentinels, sentinel_kwargs=_sentinel_options(settings))
-    return _BlockingSentinelPool(settings.redis_sentinel_master, manager, ssl=address.scheme is Scheme.TLS, **options)
+    options["connection_class"] = _packing(_ASYNC_SENTINEL[address.scheme])
+    return _BlockingSentinelPool(settings.redis_sentinel_master, manager, **options)
+
+
+def _packing(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
+    """Return a connection class that packs commands with hiredis, as the sync ones do.
+
+    redis-py 6.4's async connections pack in Python: a third of the API's time for a batch.
+    """
+    packer = HiredisRespSerializer()
+
+    class Connection(connection_class):  # ty: ignore[unsupported-base]
+        def pack_command(self, *args: EncodableT) -> list[bytes]:
+            return packer.pack(*args)  # ty: ignore[invalid-argument-type] - annotated as if each were a list
+
+    return Connection
 
 
 class _BlockingSentinelPool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool):
