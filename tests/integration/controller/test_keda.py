@@ -13,11 +13,12 @@ import pytest
 
 from heavylift.operations import scaling as ops
 from heavylift_controller.keda.answers import Answers
+from heavylift_controller.keda.constants import METRIC
 from heavylift_controller.keda.externalscaler_pb2 import GetMetricsRequest, ScaledObjectRef
 from heavylift_controller.keda.externalscaler_pb2_grpc import ExternalScalerStub
 from heavylift_controller.keda.page import desired
 from heavylift_controller.keda.published import Published
-from heavylift_controller.keda.server import METRIC, serve
+from heavylift_controller.keda.server import serve
 from heavylift_controller.scaler.served import Served, Serving
 from heavylift_controller.scaler.status import PoolStatus, dump
 from tests.integration.controller.actors import Board

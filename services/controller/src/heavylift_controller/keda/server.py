@@ -18,6 +18,7 @@ import structlog
 
 from heavylift.errors import ConfigurationError
 from heavylift_controller.keda.answers import Answer, Answers, UndecidedError, UnknownPoolError
+from heavylift_controller.keda.constants import METRIC, POOL
 from heavylift_controller.keda.externalscaler_pb2 import (
     GetMetricSpecResponse,
     GetMetricsRequest,
@@ -31,12 +32,6 @@ from heavylift_controller.keda.externalscaler_pb2_grpc import (
     ExternalScalerServicer,
     add_ExternalScalerServicer_to_server,
 )
-
-METRIC = "desired_workers"
-"""KEDA puts `s0-` before it."""
-
-POOL = "pool"
-"""Key of the trigger's metadata that names the pool."""
 
 LOOK_EVERY = 1.0
 """Seconds after which a stream looks without being woken: at what has become too old to count."""
