@@ -23,6 +23,9 @@ KEPT = pytest.StashKey[str]()
 SECONDS = 420
 """Longest a test may take, its fixtures included: an image that must be pulled, a pool that must be drained."""
 
+SCALE_IN_SECONDS = 8
+"""What each scale-in of the long test may add to that, the faults between them included."""
+
 NamespaceFactory = Callable[[str], AbstractContextManager[Namespace]]
 
 
@@ -30,17 +33,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("e2e")
     group.addoption("--keep-cluster", action="store_true", help="leave the suite's kind cluster there to look at")
     group.addoption("--cluster", help="a kind cluster to use instead of one of the suite's own; it stays")
+    group.addoption("--scale-ins", type=int, default=50, help="how many scale-ins are watched, faults between them")
+    group.addoption("--proof", type=Path, help="a page to write what was shown of scaling to")
     group.addoption(
         "--dump-folder", type=Path, default=REPOSITORY / "dist" / "e2e", help="where failures are described"
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
+    seconds = SECONDS + SCALE_IN_SECONDS * config.getoption("--scale-ins")
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(SECONDS))
+            item.add_marker(pytest.mark.timeout(seconds))
 
 
 @pytest.hookimpl(wrapper=True)

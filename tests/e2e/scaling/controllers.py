@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from pathlib import Path
 from types import TracebackType
 
 from tests.e2e.commands import run
@@ -24,7 +25,7 @@ class Controllers:
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._node = installation.namespace.cluster.node
-        self._pids: dict[str, int] = {}
+        self._pids: dict[str, list[int]] = {}
         self.failovers: list[float] = []
         """Seconds from each kill to the next leader."""
 
@@ -46,13 +47,13 @@ class Controllers:
             return watching.leader if len(names) >= 2 and watching.leader in names else None
 
         leader = wait_until(ready, 90, what="a leader and another controller", every=0.3)
-        self._pids[leader] = self._pids.get(leader) or self._pid(leader)
+        self._pids[leader] = self._pids.get(leader) or self._processes(leader)
         return leader
 
     def kill(self, leader: str) -> float:
         """Kill a prepared leader with SIGKILL and return when."""
         assert self._shell.stdin
-        self._shell.stdin.write(f"kill -9 {self._pids[leader]}\n")
+        self._shell.stdin.write("kill -9 {}\n".format(" ".join(map(str, self._pids[leader]))))
         self._shell.stdin.flush()
         return time.time()
 
@@ -68,11 +69,11 @@ class Controllers:
         self.failovers.append(seen.at - at)
         return seen
 
-    def _pid(self, pod: str) -> int:
-        """Return the process id on the node of the pod's first process: its end is the container's."""
-        find = f"crictl ps --quiet --name controller --label io.kubernetes.pod.name={pod}"
-        show = "crictl inspect --output go-template --template '{{.info.pid}}'"
-        return int(run("docker", "exec", self._node, "sh", "-c", f"{show} $({find})"))
+    def _processes(self, pod: str) -> list[int]:
+        """Return the ids that the pod's processes have on the node, whichever runtime it has."""
+        find = f"grep --files-with-matches --no-messages --null-data '^HOSTNAME={pod}$' /proc/[0-9]*/environ"
+        found = run("docker", "exec", self._node, "sh", "-c", find)
+        return [int(Path(line).parent.name) for line in found.split()]
 
 
 def _is_ready(pod: Pod) -> bool:

@@ -107,7 +107,7 @@ def throttle(installation: Installation, controllers: Controllers) -> None:
     level = {"type": "Limited", "limited": limited | {"limitResponse": {"type": "Reject"}}}
     schema = {
         "priorityLevelConfiguration": {"name": name},
-        "matchingPrecedence": 1,
+        "matchingPrecedence": 2,
         "rules": [{"subjects": [subject], "resourceRules": [rule]}],
     }
     with _applied(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import redis
 
 from heavylift.client import Client
+from tests.e2e.commands import run
 from tests.e2e.manifests import Manifest
 from tests.e2e.manifests import redis as redis_manifests
 from tests.e2e.namespace import Namespace
@@ -21,6 +24,7 @@ from tests.e2e.scaling.watch import Watching
 from tests.e2e.values import SMALL, Values, merged, team
 from tests.waiting import wait_until
 
+CLI = str(Path(sys.executable).with_name("heavylift"))
 PLURAL = "workerpools.heavylift.dev"
 MANUAL_HOLD = 12
 """Seconds that a number stands which somebody else sets: long beside a tick, short beside a test."""
@@ -67,16 +71,57 @@ class Installation:
     def patch(self, pool: str, spec: Manifest) -> None:
         self.namespace.kubectl("patch", self.resource(pool), "--type=merge", "--patch", json.dumps({"spec": spec}))
 
+    def rest(self, pool: str) -> None:
+        """Let a pool go to nothing at once, whatever it has learned to keep."""
+        self.hold(pool, 0)
+
+    @contextmanager
+    def told(self, pool: str, way: str, what: str) -> Generator[None]:
+        """Have a pool `paused`, `freeze-in` or `freeze-out` in the block, by its `field` or by an `annotation`."""
+        head, *tail = what.split("-")
+        name = head + "".join(part.title() for part in tail)
+        annotate = ("annotate", self.resource(pool), "--overwrite")
+        if way == "field":
+            self.patch(pool, {name: True})
+        else:
+            self.namespace.kubectl(*annotate, f"heavylift.dev/{what}=true")
+        try:
+            yield
+        finally:
+            if way == "field":
+                self.patch(pool, {name: None})
+            else:
+                self.namespace.kubectl(*annotate, f"heavylift.dev/{what}-")
+
+    def run_cli(self, *arguments: str) -> str:
+        """Run our command line as its user does."""
+        with PortForward(self.namespace, f"{self.release.fullname}-api", "http") as forward:
+            env = {
+                **os.environ,
+                "HEAVYLIFT_API_KEY": self.release.secret("api-keys", "key"),
+                "HEAVYLIFT_URL": forward.url,
+            }
+            return run(CLI, *arguments, env=env)
+
     def submit(self, pool: str, *seconds: float) -> list[str]:
         """Submit jobs that last so long, in one request; return their ids."""
         batch = self.client.submit_batch([{"type": f"{pool}.rest", "input": {"seconds": each}} for each in seconds])
         assert not batch.refused
         return [result.id for result in batch.results if result.id]
 
-    def status(self, pool: str) -> dict[str, object]:
+    def status(self, pool: str) -> dict[str, Any]:
         """Return what the controller says of a pool, as `GET /v1/pools` does."""
         text: Any = self.database.hget("hl:pools", pool)
         return json.loads(text) if text else {}
+
+    def wait_for_status(self, pool: str, fits: Callable[[Mapping[str, Any]], bool], *, what: str) -> dict[str, Any]:
+        """Return what is said of a pool once it fits."""
+
+        def said() -> dict[str, Any] | None:
+            status = self.status(pool)
+            return status if status and fits(status) else None
+
+        return wait_until(said, 20, what=f"{what} of {pool}", every=0.1)
 
     def wait_for_replicas(self, pool: str, number: int, timeout: float = 60) -> None:
         wait_until(
@@ -118,10 +163,10 @@ def installed(
     namespace: Namespace, pools: Sequence[str], *overrides: Values, **autoscaling: object
 ) -> Generator[Installation]:
     """Install a release, and watch it from its first pod on."""
-    namespace.apply(POOL_JOBS, *redis_manifests("ledger", "--save", ""))
+    namespace.apply(POOL_JOBS, *redis_manifests("ledger", "--save", "", "--protected-mode", "no"))
     release = Release(namespace)
     release.install(installation_values(pools, *overrides, **autoscaling))
-    password = release.secret("redis", "password")
+    password = release.secret("redis-auth", "password")
     with (
         PortForward(namespace, f"{release.fullname}-redis", 6379) as here,
         PortForward(namespace, "ledger", 6379) as there,
