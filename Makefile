@@ -12,7 +12,7 @@ HELM ?= helm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-chart lint format lock images $(IMAGES:%=image-%) chart manifests cluster \
-	cluster-down e2e bench simulate faults clean
+	cluster-down e2e soak bench simulate faults clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,10 @@ cluster-down: ## Delete that cluster
 
 e2e: $(READY) ## Test the chart on a kind cluster of its own, removed afterwards; ONLY=test. Docker, kind, kubectl, helm
 	@$(BIN)/pytest tests/e2e $(if $(ONLY),-k '$(ONLY)')
+
+soak: $(READY) ## Scale in 500 times on a kind cluster of its own, with faults, and write docs/scaling-proof.md; SCALE_INS=500
+	@$(BIN)/pytest tests/e2e/scaling -k 'interrupt_no_job or burst' --scale-ins $(or $(SCALE_INS),500) \
+		--proof docs/scaling-proof.md
 
 bench: $(READY) ## Measure, beside other task queues on the same machine; ROWS=submit,drain,… ROUNDS=5
 	@$(BIN)/python -m bench
