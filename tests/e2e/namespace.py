@@ -68,5 +68,5 @@ def own_namespace(cluster: Cluster, name: str) -> Generator[Namespace]:
     try:
         yield namespace
     finally:
-        cluster.kubectl("delete", "namespace", name, "--wait=false")
+        cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
         namespace.kubectl("delete", "pods", "--all", "--grace-period=1", "--wait=false")
