@@ -63,6 +63,28 @@ PROBE: Schema = {
     },
     "additionalProperties": False,
 }
+QUEUE_NAME: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_.]{0,62}$"}
+SECONDS: Schema = {"type": "number", "exclusiveMinimum": 0}
+QUEUE: Schema = {
+    "type": ["object", "null"],
+    "properties": {
+        "targetWaitSeconds": SECONDS,
+        "priority": {"type": "integer", "minimum": 0, "maximum": 1000},
+        "expectedServiceSeconds": SECONDS,
+    },
+    "additionalProperties": False,
+}
+WINDOW: Schema = {
+    "type": "object",
+    "properties": {
+        "cron": {"type": "string", "pattern": "^\\S+( +\\S+){4}$"},
+        "duration": DURATION,
+        "min": POSITIVE,
+        "timezone": {"type": "string", "pattern": "^[A-Za-z0-9_+/-]+$"},
+    },
+    "required": ["cron", "duration", "min"],
+    "additionalProperties": False,
+}
 CHART_LABELS = ("name", "instance", "component", "part-of")
 
 
@@ -94,7 +116,13 @@ def own(cls: type[Settings]) -> list[str]:
 
 ACCESS_MODE = choice("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")
 
-SET_BY_THE_CHART = {"host", "port", "api_keys", "api_keys_file", "shutdown_grace", "queues"}
+SET_BY_THE_CHART = {"host", "port", "api_keys", "api_keys_file", "shutdown_grace", "queues"} | {
+    "scaling",
+    "pools_file",
+    "namespace",
+    "scaling_lease",
+    "keda_port",
+}
 
 # The last rule whose pattern is a value's whole name holds. `*` stands for any part of a name, dots included.
 RULES: tuple[tuple[str, Schema], ...] = (
@@ -106,9 +134,13 @@ RULES: tuple[tuple[str, Schema], ...] = (
     ),
     ("*odSecurityContext|*securityContext|*.affinity|*.behavior|*.strategy|*.timeouts|*.fallback", FREE),
     ("*.hosts|*.hostnames|*.nodes|*.jobs|*.command|*.args", TEXTS),
-    ("*.queues", {"type": "array", "items": {"type": "string", "pattern": "^[a-z][a-z0-9_.]{0,62}$"}}),
+    ("*.queues", {"type": "array", "items": QUEUE_NAME}),
+    ("*.autoscaling.queues", {"type": "object", "propertyNames": QUEUE_NAME, "additionalProperties": QUEUE}),
+    ("*.autoscaling.windows", {"type": "array", "items": WINDOW}),
+    ("*.targetWaitSeconds", SECONDS),
+    ("scaling.manualHold", DURATION),
     ("*.accessModes", {"type": "array", "minItems": 1, "items": ACCESS_MODE}),
-    ("networkPolicy.dnsPorts", {"type": "array", "minItems": 1, "items": PORT}),
+    ("networkPolicy.*Ports", {"type": "array", "minItems": 1, "items": PORT}),
     ("extraObjects", {"type": "array", "items": {"type": ["object", "string"]}}),
     ("*.digest", {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"}),
     ("*.repository", NOT_EMPTY),
@@ -127,7 +159,7 @@ RULES: tuple[tuple[str, Schema], ...] = (
     ("*.replicas", POSITIVE),
     ("api.replicas", nullable(COUNT)),
     ("*.concurrency|*.max|*.pollingInterval", POSITIVE),
-    ("*.autoscaling.min|*.activation", COUNT),
+    ("*.autoscaling.min|*.autoscaling.minIdle|*.activation", COUNT),
     ("api.autoscaling.min", POSITIVE),
     ("*.cpu|*.memory|*.jobsPerPod", nullable(POSITIVE)),
     ("*.strategy", {
@@ -155,7 +187,7 @@ RULES: tuple[tuple[str, Schema], ...] = (
     ("redis.maxmemoryPercent", {"type": "integer", "minimum": 10, "maximum": 90}),
     ("redis.maxmemory", {"type": ["string", "integer"], "pattern": "^([0-9]+([kKmMgG][bB]?)?)?$"}),
     ("*.retentionPolicy.*", choice("Retain", "Delete")),
-    ("scaling.engine", choice("none", "hpa", "keda")),
+    ("scaling.engine", choice("builtin", "keda", "hpa", "none")),
     ("artifacts.type", choice("pvc", "s3")),
     ("flower.urlPrefix", {"type": "string", "pattern": "^(/.*)?$"}),
     ("settings", settings("redis_timeout", "redis_connect_timeout", "heartbeat_interval")),

@@ -27,6 +27,8 @@ OTHERS: tuple[Any, ...] = (
     {"requests": {"cpu": "777m"}},
     {"path": "/sentinel"},
     {"failureThreshold": 777},
+    {"sentinel": {"targetWaitSeconds": 777}},
+    [{"cron": "0 7 * * *", "duration": "7h", "min": 7}],
 )
 
 

@@ -101,10 +101,35 @@ def test_flower_is_reached_from_its_namespace(own: Release):
 
 def test_nothing_gets_out_unless_it_is_said(own: Release):
     for run in own.runs():
+        # The controller asks the API server, which may be anywhere.
+        allowed = {443, 6443} if run.component == "controller" else set()
         for target in (INTERNET, API_SERVER, METADATA, STRANGER, NEIGHBOUR):
             for port in (80, 443, 6443, REDIS):
                 asks = Connection(pod(run), target, port)
-                assert not Policies.of(own).let(asks), str(asks)
+                assert Policies.of(own).let(asks) == (port in allowed), str(asks)
+
+
+def test_nothing_but_a_controller_that_scales_reaches_the_api_server(helm4: Helm):
+    release = parse(helm4.template(merged(SECRETS, {"scaling": {"engine": "none"}})))
+    for run in release.runs():
+        assert not Policies.of(release).let(Connection(pod(run), API_SERVER, 443)), run.id
+
+
+def test_the_place_of_the_api_server_can_be_said(helm4: Helm):
+    place = {"apiServerTo": [{"ipBlock": {"cidr": f"{API_SERVER.address}/32"}}], "apiServerPorts": [6443]}
+    release = parse(helm4.template(merged(SECRETS, {"networkPolicy": place})))
+    controller = pod(release.of_component("controller")[0])
+    assert Policies.of(release).let(Connection(controller, API_SERVER, 6443))
+    assert not Policies.of(release).let(Connection(controller, API_SERVER, 443))
+    assert not Policies.of(release).let(Connection(controller, INTERNET, 6443))
+
+
+def test_keda_asks_the_controller_where_it_scales(helm4: Helm):
+    release = parse(helm4.template(merged(SECRETS, {"scaling": {"engine": "keda"}})))
+    controller = pod(release.of_component("controller")[0])
+    assert Policies.of(release).let(Connection(KEDA, controller, controller.ports["keda"]))
+    assert not Policies.of(release).let(Connection(STRANGER, controller, controller.ports["keda"]))
+    assert not Policies.of(release).let(Connection(KEDA, controller, 9090))
 
 
 @pytest.mark.parametrize("target", [API_SERVER, METADATA, STRANGER, NEIGHBOUR], ids=lambda party: party.name)

@@ -63,7 +63,7 @@ def test_the_forwarded_port_is_the_services(notes: Notes, helm: Helm):
 
 
 def test_without_an_engine_it_says_how_to_scale_each_pool(notes: Notes, helm: Helm):
-    text = notes(helm, TWO_POOLS)
+    text = notes(helm, merged(TWO_POOLS, {"scaling": {"engine": "none"}}))
     for pool in ("video", "images"):
         assert f"kubectl --namespace work scale deployment/demo-heavylift-worker-{pool} --replicas=" in text
 

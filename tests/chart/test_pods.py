@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chart.helm import Helm
-from tests.chart.kube import ConfigMap, Container, Deployment, Secret
+from tests.chart.kube import ConfigMap, Container, Deployment, Role, Secret
 from tests.chart.kube.pods import Exec, HttpGet, Probe, TcpSocket
 from tests.chart.quantities import as_bytes, as_seconds
 from tests.chart.release import Release, Run, parse
@@ -53,9 +53,11 @@ def test_no_pod_shares_anything_with_its_node(release: Release):
             assert volume.model_fields_set - {"name"} <= ALLOWED_VOLUMES, f"{run.id}: {volume}"
 
 
-def test_no_pod_has_a_token_or_the_addresses_of_other_services(release: Release):
+def test_no_pod_has_the_addresses_of_other_services_or_a_token_it_needs_not(release: Release):
+    scaled = bool(release.of(Role))
     for run in release.runs():
-        assert run.spec.automount_service_account_token is False, run.id
+        needs = scaled and run.component == "controller"
+        assert run.spec.automount_service_account_token is needs, run.id
         assert run.spec.enable_service_links is False, run.id
         assert run.spec.service_account_name, run.id
 

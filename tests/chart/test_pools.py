@@ -10,7 +10,7 @@ from tests.chart.kube import Deployment, HorizontalPodAutoscaler, PodDisruptionB
 from tests.chart.release import POOL, Release, parse
 from tests.chart.values import SECRETS, Path, at, leaves, merged
 
-ENGINES = ("none", "hpa", "keda")
+ENGINES = ("builtin", "none", "hpa", "keda")
 
 DEFAULTS: Path = ("workers", "defaults")
 SOLO: Path = ("workers", "pools", "solo")

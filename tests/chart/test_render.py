@@ -7,7 +7,7 @@ from tests.chart.kube import KINDS, ConfigMap
 from tests.chart.release import Release, parse
 from tests.chart.values import SECRETS, merged
 
-OPTIONAL_KINDS = {"Job", "Role", "RoleBinding"}  # none of ours, but extraObjects may bring them
+OPTIONAL_KINDS = {"Job"}  # none of ours, but extraObjects may bring them
 
 
 def test_the_chart_lints_strictly(helm: Helm, values: Path):

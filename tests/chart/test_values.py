@@ -37,7 +37,7 @@ def test_every_value_changes_what_is_rendered(helm4: Helm, path: Path):
     pytest.fail(f"{'.'.join(path)} has no effect with any values of ci/")
 
 
-@pytest.mark.parametrize("engine", ["none", "hpa", "keda"])
+@pytest.mark.parametrize("engine", ["builtin", "none", "hpa", "keda"])
 def test_a_large_number_is_rendered_as_a_number(helm: Helm, engine: str):
     # Helm reads numbers as floats, and prints a million as 1e+06, which Kubernetes takes for no integer.
     shorter = ("grace", "shutdownGrace", "preStopSleepSeconds")  # than the end they must leave time for

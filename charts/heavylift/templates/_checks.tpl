@@ -98,6 +98,29 @@ remedy to the list it is given; templates/checks.yaml refuses to render with all
 {{- end }}
 {{- end }}
 
+{{/* What the controller could make nothing of. */}}
+{{- define "heavylift.checks.builtin" -}}
+{{- $autoscaling := .pool.autoscaling }}
+{{- $what := printf "%s.autoscaling" .name }}
+{{- $most := $autoscaling.max | int64 }}
+{{- if gt ($autoscaling.minIdle | int64) $most }}
+{{- include "heavylift.wrong" (dict "wrong" .wrong "say" (printf "%s.minIdle is %v, above %s.max, which is %d. Raise the one or lower the other." $what $autoscaling.minIdle $what $most)) }}
+{{- end }}
+{{- range $place, $window := $autoscaling.windows }}
+{{- if gt ($window.min | int64) $most }}
+{{- include "heavylift.wrong" (dict "wrong" $.wrong "say" (printf "%s.windows[%d].min is %v, above %s.max, which is %d. Raise the one or lower the other." $what $place $window.min $what $most)) }}
+{{- end }}
+{{- if not (include "heavylift.seconds" (dict "value" $window.duration "name" (printf "%s.windows[%d].duration" $what $place)) | int64) }}
+{{- include "heavylift.wrong" (dict "wrong" $.wrong "say" (printf "%s.windows[%d].duration is %v, so the window is never open. Say how long it is, such as 10h." $what $place $window.duration)) }}
+{{- end }}
+{{- end }}
+{{- range $queue := keys ($autoscaling.queues | default dict) | sortAlpha }}
+{{- if not (has $queue $.pool.queues) }}
+{{- include "heavylift.wrong" (dict "wrong" $.wrong "say" (printf "%s.queues names %s, which is none of %s.queues (%s). Take it out, or have the pool serve it." $what $queue $.name (join ", " $.pool.queues))) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "heavylift.checks.limits" -}}
 {{- if gt (.limits.min | int64) (.limits.max | int64) }}
 {{- include "heavylift.wrong" (dict "wrong" .wrong "say" (printf "%s.min is %v, above %s.max, which is %v. Raise the one or lower the other." .what .limits.min .what .limits.max)) }}
@@ -140,7 +163,7 @@ remedy to the list it is given; templates/checks.yaml refuses to render with all
 {{- $values := .root.Values }}
 {{- $known := .root.Capabilities.APIVersions }}
 {{- $needed := list
-  (list (eq $values.scaling.engine "keda") "keda.sh/v1alpha1/ScaledObject" "scaling.engine is keda" "Install KEDA, or set scaling.engine to none or hpa")
+  (list (eq $values.scaling.engine "keda") "keda.sh/v1alpha1/ScaledObject" "scaling.engine is keda" "Install KEDA, or set scaling.engine to builtin")
   (list $values.monitoring.serviceMonitor.enabled "monitoring.coreos.com/v1/ServiceMonitor" "monitoring.serviceMonitor.enabled is true" "Install the Prometheus operator, or set it to false")
   (list $values.monitoring.podMonitor.enabled "monitoring.coreos.com/v1/PodMonitor" "monitoring.podMonitor.enabled is true" "Install the Prometheus operator, or set it to false")
   (list (or $values.api.httpRoute.enabled $values.flower.httpRoute.enabled) "gateway.networking.k8s.io/v1/HTTPRoute" "httpRoute.enabled is true" "Install the Gateway API, or set it to false") }}
@@ -176,6 +199,9 @@ remedy to the list it is given; templates/checks.yaml refuses to render with all
 {{- end }}
 {{- if ne $engine "none" }}
 {{- include "heavylift.checks.limits" (dict "wrong" .wrong "what" (printf "%s.autoscaling" .name) "limits" $pool.autoscaling) }}
+{{- end }}
+{{- if include "heavylift.scaling" .root }}
+{{- include "heavylift.checks.builtin" . }}
 {{- end }}
 {{- if eq $engine "hpa" }}
 {{- if lt ($pool.autoscaling.min | int64) 1 }}

@@ -1,11 +1,11 @@
 {{/*
-What the pods of all parts have in common: who they run as, where they may run. Nothing of ours talks to the API server,
-so no pod carries a token for it.
+What the pods of all parts have in common: who they run as, where they may run. A pod carries a token for the API server
+only where `token` says so: the controller, if it scales.
 */}}
 {{- define "heavylift.podSpec" -}}
 {{- $values := .values }}
 serviceAccountName: {{ include "heavylift.serviceAccountName" . }}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ .token | default false }}
 enableServiceLinks: false
 securityContext:
   {{- toYaml (mergeOverwrite (deepCopy .root.Values.podSecurityContext) ($values.podSecurityContext | default dict)) | nindent 2 }}
