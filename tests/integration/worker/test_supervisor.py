@@ -72,7 +72,7 @@ def office(own_jobs: Jobs, redis_server: RedisServer, tmp_path: Path) -> Iterato
     )
     bench = Bench(settings, Registry.load((SAMPLE_JOBS,)), tmp_path)
     desk = Desk(Claimant("worker-1", "boot"), slots=3)
-    office = Office(own_jobs, desk, Supervisor(bench, desk, on_empty=lambda: None))
+    office = Office(own_jobs, desk, Supervisor(bench, desk, on_empty=lambda: None, on_resume=lambda: None))
     yield office
     if office.supervisor.is_alive():
         office.supervisor.close()

@@ -8,6 +8,10 @@ for as many jobs as the worker has free slots. When all are empty, it waits on t
 again when a token comes. When none has come for IDLE_LOOK_INTERVAL, one EXISTS looks for messages that came without a
 token: from a stock producer, or while another worker took the token and died.
 
+A worker that is marked to be drained is refused: it pauses, and asks for nothing until it is told to go on. Before, it
+asks each queue that it has not asked since its last token for no jobs, which gives the token to another worker. As it
+may be called to look for marks, it waits on a list of its own beside the wake lists.
+
 What is not guaranteed: a claim whose reply is lost leaves a leased job that nobody runs. The desk is told, and has it
 released when Redis is back; should the worker die before that, the reaper returns it within the lease period.
 
@@ -32,6 +36,7 @@ from heavylift import operations as ops
 from heavylift.answers import means_later, sentence
 from heavylift.connections import connection_pool
 from heavylift.constants import IDLE_LOOK_INTERVAL, Keys
+from heavylift.errors import ClaimRefused
 from heavylift.operations import Claim, Claimant
 from heavylift.settings import Settings
 from heavylift.store import Argument, Call, Reply
@@ -53,6 +58,13 @@ class Desk(Protocol):
 
     draining: bool
     """Nothing may be started any more."""
+
+    paused: bool
+    """Nothing may be claimed until the worker is told to go on."""
+
+    def pause(self) -> None:
+        """Note that the store gives this worker nothing."""
+        ...
 
     def ask(self) -> int:
         """Return the room, and note that so many jobs are asked for."""
@@ -90,8 +102,8 @@ class QoS(virtual.QoS):
     channel: Channel
 
     def can_consume(self) -> bool:
-        """Tell whether the channel may be polled. A claim on its way must always be read."""
-        return self.channel.claiming or self.channel.desk.room() > 0
+        """Tell whether the channel may be polled. What is on its way must always be read: jobs, or a wake token."""
+        return bool(self.channel._in_poll) or self.channel.giving_way or self.channel.desk.room() > 0
 
     def append(self, message: virtual.Message, delivery_tag: str) -> None:
         """Do nothing: the claim is at the desk already."""
@@ -136,6 +148,7 @@ class Channel(stock.Channel):
         self._overdue = False  # no token came for a while: look for messages without one
         self._sent = ""  # the outstanding command's name
         self._passed_over: set[str] = set()  # queues whose last claim was an error
+        self._gave_way = False  # queues were asked for no jobs: after the pause all of them are asked again
         try:
             super().__init__(*args, **kwargs)
         except exceptions.ResponseError as error:  # Redis answers, but not to this PING: MISCONF, MASTERDOWN, NOPERM
@@ -150,6 +163,11 @@ class Channel(stock.Channel):
         """Whether a claim is on its way; its reply may hold jobs."""
         return bool(self._in_poll) and self._asked is not None
 
+    @property
+    def giving_way(self) -> bool:
+        """Whether a paused worker has queues to ask, so that no token is lost with it."""
+        return self.desk.paused and not self.desk.draining and self._look < len(self.active_queues)
+
     def _get_pool(self, asynchronous: bool = False) -> redis.ConnectionPool:
         pool = connection_pool(self.settings)
         if asynchronous:
@@ -160,10 +178,13 @@ class Channel(stock.Channel):
         """Send the next claim, or wait for a wake token when every queue was found empty."""
         queues = self.active_queues
         self._lose_claim()  # where its connection was dropped unread
+        if self._gave_way and not self.desk.paused:
+            self._look, self._gave_way = 0, False
         if self._look < len(queues):
             room = self.desk.ask()
-            if not room:
+            if not room and not self.giving_way:
                 return
+            self._gave_way = not room
             queue = queues[self._look]
             first = self.desk.reserve_numbers(room)
             call = ops.claim(self.keys, queue, self.desk.claimant, number=first, slots=room, busy=self.desk.held())
@@ -173,7 +194,8 @@ class Channel(stock.Channel):
             if self._overdue:
                 self._send(*ops.find_messages(self.keys, list(queues)).commands[0])
             else:
-                self._send("BLPOP", *(self.keys.wake(queue) for queue in queues), timeout or self.brpop_timeout)
+                lists = (self.keys.called(self.desk.claimant.worker), *map(self.keys.wake, queues))
+                self._send("BLPOP", *lists, timeout or self.brpop_timeout)
 
     def _send(self, *command: Argument) -> None:
         self._sent = str(command[0])
@@ -196,6 +218,10 @@ class Channel(stock.Channel):
         except exceptions.NoScriptError:
             self._load_script(asked)
             return True
+        except ClaimRefused:
+            self.desk.pause()
+            self._look += 1
+            return True
         except exceptions.ResponseError as error:
             if asked and not means_later(error):
                 self._pass_over(asked, error)
@@ -209,15 +235,15 @@ class Channel(stock.Channel):
             self._asked = None
             self.desk.answered()
         if not asked:
-            self._heed(token_or_message=bool(reply))
+            self._heed(found=bool(reply))
         elif self.desk.room():
             self._brpop_start()
         return True
 
-    def _heed(self, *, token_or_message: bool) -> None:
-        """Ask all queues when there was one; when not, look for what the wait cannot tell, then wait again."""
-        self._overdue = not token_or_message and not self._overdue
-        if token_or_message:
+    def _heed(self, *, found: bool) -> None:
+        """Ask all queues when there was a token, a call or a message; else look for what waiting cannot tell."""
+        self._overdue = not found and not self._overdue
+        if found:
             self._look = 0
 
     def _pass_over(self, asked: _Asked, error: exceptions.ResponseError) -> None:
@@ -243,7 +269,7 @@ class Channel(stock.Channel):
     def _take(self, asked: _Asked, reply: Reply) -> None:
         claims = asked.call.parse([reply])
         # A full hand may have left more behind; then the same queue is asked again, in its turn.
-        self._look = 0 if len(claims) == asked.room else self._look + 1
+        self._look = 0 if claims and len(claims) == asked.room else self._look + 1
         for claim in claims:  # all of them first: a failed delivery must not lose the rest
             self.desk.take(claim)
         for claim in claims:
@@ -274,13 +300,15 @@ class Channel(stock.Channel):
         if asked is None:
             return
         try:
-            reply = self.client.parse_response(self.client.connection, "EVALSHA")
+            claims = asked.call.parse([self.client.parse_response(self.client.connection, "EVALSHA")])
+        except ClaimRefused:
+            claims = []
         except (*self.connection_errors, exceptions.ResponseError):
             self._lose_claim()
             return
         self._asked = None
         self.desk.answered()
-        for claim in asked.call.parse([reply]):
+        for claim in claims:
             self.desk.take(claim)
             self.desk.give_back(str(claim.id))
 

@@ -70,6 +70,11 @@ class Bench:
         self.guard = Guard(workdirs)
         self.flower = Flower.of(settings, settings.worker_name)
 
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that the worker serves, in order."""
+        return self.settings.queues or self.registry.queues
+
     @cached_property
     def store(self) -> Store:
         """The child's own connection."""

@@ -66,6 +66,8 @@ class Desk:
     claimant: Claimant
     slots: int
     draining: bool = False
+    paused: bool = False
+    """It is marked to be drained: no more jobs are taken until the mark is gone."""
     wake: Callable[[], None] = field(default=lambda: None)
     """Makes the supervisor look at once; it sets this."""
     _asking: bool = False
@@ -90,6 +92,12 @@ class Desk:
             self._asking = room > 0
             return room
 
+    def pause(self) -> None:
+        """Take no more jobs for now: the store gives none."""
+        if not self.paused:
+            self.paused = True
+            self.wake()
+
     def answered(self) -> None:
         """Note that no claim is on its way any more."""
         self._asking = False
@@ -101,7 +109,7 @@ class Desk:
             self._unanswered.append(Unanswered(queue, tokens))
 
     def _room(self) -> int:
-        if self.draining or any(held.claim.alone for held in self._held.values()):
+        if self.draining or self.paused or any(held.claim.alone for held in self._held.values()):
             return 0
         return max(0, self.slots - len(self._held))
 
@@ -180,6 +188,10 @@ class Desk:
         with self._lock:
             self._unanswered = [each for each in self._unanswered if each.looks > 0]
             return list(self._unanswered)
+
+    def resume(self) -> None:
+        """Take jobs again."""
+        self.paused = False
 
     def empty(self) -> bool:
         """Return whether nothing is held, nor on its way here."""

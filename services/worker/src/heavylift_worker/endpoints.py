@@ -35,6 +35,6 @@ def stalled(pulses: Iterable[Pulse], patience: float) -> str | None:
 
 def not_ready(supervisor: Supervisor) -> str | None:
     """Return why the worker takes no jobs. Redis being away later on is no reason: it takes them again by itself."""
-    if supervisor.desk.draining:
+    if supervisor.desk.draining or supervisor.desk.paused:
         return "draining"
-    return None if supervisor.started else "starting: it has not reached Redis yet"
+    return None if supervisor.started and supervisor.presence.looked else "starting: it has not reached Redis yet"

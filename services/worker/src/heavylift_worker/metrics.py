@@ -24,7 +24,9 @@ SLOTS = Gauge(
     ("state",),
 )
 
-DRAINING = Gauge("heavylift_worker_draining", "1 while the worker takes no more jobs because it is to end, else 0.")
+DRAINING = Gauge(
+    "heavylift_worker_draining", "1 while the worker takes no more jobs because it is to end, or may be, else 0."
+)
 
 DRAINS = Counter("heavylift_worker_drains", "Drains that began.")
 
@@ -68,7 +70,7 @@ class PrometheusMeter(Meter):
         self._known = {each.name for each in types}
         SLOTS.labels(state="busy").set_function(desk.held)
         SLOTS.labels(state="free").set_function(desk.room)
-        DRAINING.set_function(lambda: desk.draining)
+        DRAINING.set_function(lambda: desk.draining or desk.paused)
         for queue in queues:
             LEASE_LOSSES.labels(queue=queue)
         for each in types:

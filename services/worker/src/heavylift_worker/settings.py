@@ -22,7 +22,7 @@ class WorkerSettings(EndpointSettings):
     """Shown in a job's attempts. In a cluster the pod's name."""
 
     pool: str = ""
-    """The pool it belongs to, by which the controller knows its workers; empty: it reports to nobody."""
+    """The pool it belongs to, by which the controller knows its workers; empty: to none."""
 
     queues: Annotated[tuple[str, ...], NoDecode] = ()
     """Queues in the order they are served; empty for those of all its job types."""

@@ -40,6 +40,7 @@ from heavylift_worker.attempt import Bench
 from heavylift_worker.desk import Desk, Held
 from heavylift_worker.meter import Meter
 from heavylift_worker.outcome import HUNG, LEASE_LOST, backoff, reported, stillborn
+from heavylift_worker.presence import Presence
 from heavylift_worker.pulse import Pulse
 from heavylift_worker.usage import usage_of
 
@@ -60,9 +61,15 @@ _OOM_EVENTS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory
 
 
 class Supervisor(threading.Thread):
-    """Renews, stops, ends and drains. `on_empty` is called once, when a draining worker holds nothing any more."""
+    """Renews, stops, ends and drains.
 
-    def __init__(self, bench: Bench, desk: Desk, *, on_empty: Callable[[], None]) -> None:
+    `on_empty` is called once, when a draining worker holds nothing any more; `on_resume` when a paused one takes jobs
+    again.
+    """
+
+    def __init__(
+        self, bench: Bench, desk: Desk, *, on_empty: Callable[[], None], on_resume: Callable[[], None]
+    ) -> None:
         super().__init__(name="supervisor", daemon=True)
         self.desk = desk
         desk.wake = self.wake
@@ -78,6 +85,7 @@ class Supervisor(threading.Thread):
         self._flower = bench.flower
         self._on_empty = on_empty
         self._store = Store.from_settings(bench.settings)
+        self.presence = Presence(self._store, bench.settings, desk, bench.queues, on_resume=on_resume)
         self._drain_deadline: float | None = None
         self._give_up_at: float | None = None
         self._drain_told = False
@@ -111,6 +119,8 @@ class Supervisor(threading.Thread):
         """Say hello again at the next beat: the event loop has a new connection, and Redis may have come back empty."""
         self.started = True
         self._said_hello = None
+        self.presence.ready()
+        self.wake()
 
     def job_left(self) -> None:
         """Note that a child has ended its attempt."""
@@ -183,6 +193,7 @@ class Supervisor(threading.Thread):
         with suppress(StoreUnavailable):
             self._end(self.desk.snapshot())  # what the closing channel gave back
             self._tell_flower("offline")
+            self.presence.goodbye()
 
     def _tell_drain(self) -> None:
         # Here and not in drain(): a signal's handler may have interrupted the very lock that logging needs.
@@ -197,6 +208,8 @@ class Supervisor(threading.Thread):
             self._renew(self.desk.snapshot())
             self._release_lost_claims()
         self._end(self.desk.snapshot())
+        with self._on_its_own(what="presence"):
+            self.presence.turn()
         if beat:
             self._introduce()
 
@@ -355,6 +368,7 @@ class Supervisor(threading.Thread):
     def _rest(self, next_beat: float) -> None:
         held = self.desk.snapshot()
         deadlines = [each for one in held for each in (one.stop_deadline, one.free_by) if each is not None]
+        deadlines.append(self.presence.due())
         deadlines += [each for each in (self._drain_deadline, self._give_up_at) if each is not None]
         now = time.monotonic()
         wait = min([next_beat, *(deadline for deadline in deadlines if deadline > now)]) - now

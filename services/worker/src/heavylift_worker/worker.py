@@ -45,7 +45,7 @@ class Controller(WorkController):
         desk = Desk(claimant, slots=settings.concurrency)
         bench = Bench(settings, registry, workdirs)
         prepare(bench)
-        self.supervisor = Supervisor(bench, desk, on_empty=self.leave)
+        self.supervisor = Supervisor(bench, desk, on_empty=self.leave, on_resume=self.wake_loop)
         self.wake_pipe, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self.pulse = Pulse("event loop")
