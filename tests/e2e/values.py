@@ -52,6 +52,7 @@ def team(*overrides: Values, **pool: object) -> Values:
         "redis": SMALL,
         "flower": {"enabled": False},
         "test": {"enabled": False},
+        "scaling": {"engine": "none"},  # a test says itself how many workers there are
         "workers": {"pools": {"video": None, "team": TEAM | pool}},
     }
     return merged(small, *overrides)
