@@ -6,6 +6,7 @@ Rights that it needs, all in the namespace of the pools; where one marked * is m
 |---|---|---|---|
 | apps | deployments | get, list, watch | how many workers a pool asks for, and who set it |
 | apps | deployments/scale | patch | the number |
+| apps | replicasets | list, watch | * with the guard: which pods wait to be drained |
 | (core) | pods | get, list, watch | the workers |
 | (core) | pods/status | patch | the deletion cost, which is an annotation; this admits no change of what a pod runs |
 | coordination.k8s.io | leases | get, create, update | who of several controllers leads |

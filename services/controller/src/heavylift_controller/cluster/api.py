@@ -6,6 +6,7 @@ models would cost 26 MiB and half a second, and would refuse an object that a ne
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -21,8 +22,8 @@ from kubernetes.client.api_client import ApiClient, RequestSerialized
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
-from kubernetes.config.incluster_config import SERVICE_TOKEN_FILENAME
+from kubernetes.config import ConfigException, list_kube_config_contexts, load_incluster_config, load_kube_config
+from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TOKEN_FILENAME
 from kubernetes.utils.keepalive import tcp_keepalive_socket_options
 
 from heavylift.errors import ConfigurationError
@@ -76,6 +77,13 @@ class Api:
         self._closed = threading.Event()
 
     @classmethod
+    def connect(cls, namespace: str = "") -> Api:
+        """Connect from inside a cluster if this is one, else as kubectl would. Raises ConfigurationError."""
+        if SERVICE_HOST_ENV_NAME in os.environ:
+            return cls.in_cluster(namespace)
+        return cls.from_kubeconfig(None, namespace)
+
+    @classmethod
     def in_cluster(cls, namespace: str = "") -> Api:
         """Connect as the pod's service account, in its own namespace if none is given. Raises ConfigurationError."""
         configuration = Configuration()
@@ -84,19 +92,21 @@ class Api:
             own = Path(SERVICE_TOKEN_FILENAME).with_name("namespace").read_text().strip()
         except (ConfigException, OSError) as error:
             raise ConfigurationError(
-                f"HEAVYLIFT_SCALING=kubernetes needs a pod with a service account's token: {error}"
+                f"Scaling in a cluster needs a pod with a service account's token: {error}"
             ) from error
         return cls(configuration, namespace or own)
 
     @classmethod
-    def from_kubeconfig(cls, path: Path, namespace: str) -> Api:
-        """Connect as kubectl does. Raises ConfigurationError."""
+    def from_kubeconfig(cls, path: Path | None, namespace: str = "") -> Api:
+        """Connect by the file, or by the one that kubectl would take. Raises ConfigurationError."""
         configuration = Configuration()
+        file = str(path) if path else None
         try:
-            load_kube_config(str(path), client_configuration=configuration)
+            load_kube_config(file, client_configuration=configuration)
+            _, context = list_kube_config_contexts(file)
         except (ConfigException, OSError) as error:
-            raise ConfigurationError(f"{path}: {error}") from error
-        return cls(configuration, namespace)
+            raise ConfigurationError(f"This is no pod with a service account's token, and {error}") from error
+        return cls(configuration, namespace or text(context, "context", "namespace") or "default")
 
     def path(self, group: str, plural: str, name: str = "", subresource: str = "") -> str:
         """Return the path of an object, or of all of its kind, in the namespace; `group` is as in `apps/v1` or `v1`."""

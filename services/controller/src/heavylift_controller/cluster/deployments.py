@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
 
-from heavylift_controller.cluster.api import FIELD_MANAGER
+from heavylift_controller.cluster.api import FIELD_MANAGER, JsonObject
 from heavylift_controller.cluster.fields import Json, moment, name, number, part, parts, text, texts, value
-from heavylift_controller.cluster.pods import SeenPod
+from heavylift_controller.cluster.pods import REVISION, SeenPod
 
 HELM = "helm"
 AUTOSCALERS = ("kube-controller-manager", "keda")
@@ -59,6 +61,14 @@ class SeenDeployment:
     pod_template: Json
     """The spec that its pods have."""
 
+    @property
+    def reference(self) -> JsonObject:
+        """What of the object is needed to refer to it, as the API server writes it."""
+        return {
+            "metadata": {"name": self.name, "uid": self.uid, "labels": dict(self.labels)},
+            "spec": {"selector": {"matchLabels": dict(self.selector.labels)}},
+        }
+
     def settled(self, pods: Sequence[SeenPod]) -> bool:
         """Tell whether no pod is going to be deleted for `replicas` any more.
 
@@ -93,6 +103,33 @@ def read_deployment(obj: Json) -> SeenDeployment:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SeenReplicaSet:
+    """One version of a Deployment's template, and how many pods of it there are to be."""
+
+    owner: str
+    """The Deployment's uid."""
+    revision: str
+    replicas: int
+
+
+def read_replica_set(obj: Json) -> SeenReplicaSet:
+    """Return what is known of a ReplicaSet."""
+    owners = [text(each, "uid") for each in parts(obj, "metadata", "ownerReferences") if each.get("controller") is True]
+    return SeenReplicaSet(
+        owner=next(iter(owners), ""),
+        revision=texts(obj, "metadata", "labels").get(REVISION, ""),
+        replicas=number(obj, "spec", "replicas", default=1),
+    )
+
+
+def surplus(pods: Iterable[SeenPod], replica_sets: Iterable[SeenReplicaSet]) -> dict[str, int]:
+    """Return how many pods of each revision are there and no longer wanted; of unknown revisions none are."""
+    wanted = {each.revision: each.replicas for each in replica_sets}
+    there = Counter(pod.revision for pod in pods if not pod.leaving and pod.revision in wanted)
+    return {revision: count - wanted[revision] for revision, count in there.items() if count > wanted[revision]}
+
+
 class Scalings:
     """Since when each Deployment has had a number that somebody has set.
 
@@ -102,13 +139,15 @@ class Scalings:
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[tuple[object, ...], float]] = {}
+        self._lock = threading.Lock()
 
     def dated(self, deployment: SeenDeployment, now: float) -> SeenDeployment:
         """Return the Deployment as seen at `now`, in seconds since the epoch, with the time if it is known."""
         seen = (deployment.uid, deployment.scaled_by, deployment.replicas)
-        before, at = self._seen.get(deployment.name, (seen, 0.0))
-        at = deployment.scaled_at or (at if seen == before else now)
-        self._seen[deployment.name] = seen, at
+        with self._lock:
+            before, at = self._seen.get(deployment.name, (seen, 0.0))
+            at = deployment.scaled_at or (at if seen == before else now)
+            self._seen[deployment.name] = seen, at
         return replace(deployment, scaled_at=at if deployment.scaled_by else 0.0)
 
 

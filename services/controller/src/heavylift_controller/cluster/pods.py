@@ -9,8 +9,6 @@ from heavylift_controller.cluster.fields import Json, moment, name, number, part
 from heavylift_controller.scaler.platform import Pod, Stage
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
-OUR_COST = -2147483647
-"""The lowest but one: the lowest is left to people who want a pod gone before any of ours."""
 MALFORMED_COST = 0
 """What Kubernetes takes a cost for that is no number. It is not ours."""
 REVISION = "pod-template-hash"
