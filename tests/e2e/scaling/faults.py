@@ -6,9 +6,10 @@ import json
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
+from tests.e2e.commands import CommandFailed
 from tests.e2e.manifests import Manifest
 from tests.e2e.scaling.controllers import Controllers
 from tests.e2e.scaling.installation import Installation
@@ -19,6 +20,10 @@ STEP = 60
 """Seconds within which a step of the drain is seen: pools scale in all the time."""
 SHORT = 5
 """Seconds that what is refused stays refused."""
+
+OCCUPIERS = 3
+NEVER = 10**11
+"""A version of the cluster's state that is far in the future."""
 
 RIVAL = "rival"
 """Field manager of the one who scales at the same time."""
@@ -97,7 +102,7 @@ def rival_touches(installation: Installation, controllers: Controllers) -> None:
 
 
 def throttle(installation: Installation, controllers: Controllers) -> None:
-    """Have the API server answer every request of the controller with 429."""
+    """Have the API server answer the controller with 429: one request at a time is let through, and that is ours."""
     name = installation.namespace.name
     account = {"name": f"{installation.release.fullname}-controller", "namespace": name}
     subject = {"kind": "ServiceAccount", "serviceAccount": account}
@@ -115,7 +120,21 @@ def throttle(installation: Installation, controllers: Controllers) -> None:
         {"apiVersion": kind, "kind": "PriorityLevelConfiguration", "metadata": {"name": name}, "spec": level},
         {"apiVersion": kind, "kind": "FlowSchema", "metadata": {"name": name}, "spec": schema},
     ):
-        time.sleep(SHORT)
+        threads = [threading.Thread(target=_occupy, args=(installation,)) for _ in range(OCCUPIERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def _occupy(installation: Installation) -> None:
+    """Send requests in the controller's name that take 3 s: the API server waits for a version that never comes."""
+    name, until = installation.namespace.name, time.monotonic() + SHORT
+    path = f"/api/v1/namespaces/{name}/pods?resourceVersion={NEVER}&resourceVersionMatch=NotOlderThan"
+    account = f"system:serviceaccount:{name}:{installation.release.fullname}-controller"
+    while time.monotonic() < until:
+        with suppress(CommandFailed):
+            installation.namespace.kubectl("get", "--raw", path, "--as", account)
 
 
 def forbid(installation: Installation, controllers: Controllers) -> None:
@@ -176,12 +195,3 @@ def _applied(installation: Installation, *objects: Manifest) -> Generator[None]:
     finally:
         for each in objects:
             installation.namespace.kubectl("delete", each["kind"], each["metadata"]["name"], "--wait=false")
-
-
-@contextmanager
-def going_on(fault: Callable[[], None]) -> Generator[None]:
-    """Run a fault beside the block."""
-    thread = threading.Thread(target=fault, daemon=True)
-    thread.start()
-    yield
-    thread.join(SHORT + STEP)
