@@ -38,7 +38,7 @@ class Report:
     verdict: Verdict = field(default_factory=Verdict)
     wrong_victims: list[str] = field(default_factory=list)
     unreported: list[str] = field(default_factory=list)
-    """Those of them that the controller did not tell of."""
+    """Those of them that no Event of the controller names."""
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield what it says, for a table."""
@@ -96,5 +96,7 @@ def perform(installation: Installation, scale_ins: int) -> Report:
     report.scale_ins = len(victims.scale_ins(entries))
     report.pods_taken = sum(seen.what is What.LEAVING for seen in entries)
     report.wrong_victims = victims.wrong(entries)
+    told = " ".join(event.message or "" for event in installation.namespace.events())
+    report.unreported = [each for each in report.wrong_victims if each.split()[0] not in told]
     report.seconds = time.monotonic() - begin
     return report
