@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from heavylift import operations as ops
-from heavylift.errors import QueueFull
+from heavylift.errors import ClaimRefused, QueueFull
 from heavylift.ids import JobId
 from heavylift.model import TERMINAL, JobStatus, Priority
 from heavylift.operations import Claim, Lease, LeaseState, Outcome, Submission
@@ -109,6 +109,12 @@ class StoreMachine(RuleBasedStateMachine):
         self.claims: list[Claim] = []
         self.seen: list[Lease] = []
         self.submitted = 0
+        self.marked: set[str] = set()
+        self.epoch = 1
+        self.arrived = 0
+        self.served = 0
+        self.queued: set[str] = set()
+        """Who waited after the step before."""
 
     def teardown(self) -> None:
         self.bench.store.close()
@@ -165,6 +171,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(worker=st.sampled_from(["a", "b", "c"]), slots=st.integers(1, 3))
     def claim(self, worker: str, slots: int) -> None:
+        if worker in self.marked:
+            with pytest.raises(ClaimRefused):
+                self.bench.claim(worker, slots=slots, busy=self.held(worker))
+            return
         busy = self.held(worker)
         if any(claim.alone for claim in self.claims if self.runs(claim) and claim.token.startswith(f"boot-{worker}:")):
             return
@@ -187,6 +197,27 @@ class StoreMachine(RuleBasedStateMachine):
             left = {uuid for uuid, job in ready.items() if not job.late and job.losses < SUSPECT_LOSSES}
             assert len(claims) == slots or not left, "a slot stayed empty while a job waited"
         self.claims += claims
+
+    @rule(mark=st.sets(st.sampled_from(["a", "b", "c"])), release=st.sets(st.sampled_from(["a", "b", "c"])))
+    def drain(self, mark: set[str], release: set[str]) -> None:
+        mark -= release
+        call = ops.drain(self.bench.keys, QUEUE, epoch=self.epoch, mark=sorted(mark), release=sorted(release))
+        assert self.bench.run(call)
+        self.marked = (self.marked | mark) - release
+
+    @precondition(lambda self: self.marked)
+    @rule()
+    def marks_end(self) -> None:
+        """Nobody has renewed them."""
+        for worker in self.marked:
+            self.bench.ask("HSET", self.bench.keys.draining(QUEUE), worker, 1)
+        self.marked = set()
+
+    @rule()
+    def another_leads(self) -> None:
+        older, self.epoch = self.epoch, self.epoch + 1
+        assert self.bench.run(ops.drain(self.bench.keys, QUEUE, epoch=self.epoch))
+        assert not self.bench.run(ops.drain(self.bench.keys, QUEUE, epoch=older, mark=["a"], release=["b", "c"]))
 
     def settle_expired(self, waiting: dict[str, Expected]) -> None:
         """Note which waiting jobs a claim found expired. It may stop before it met all of them."""
@@ -212,6 +243,8 @@ class StoreMachine(RuleBasedStateMachine):
         finished = self.bench.finish(claim, outcome, delay=delay)
         assert (finished.first, finished.written) == (runs, runs or repeated)
         if job and runs:
+            by_itself = {Outcome.SUCCEEDED, Outcome.FAILED, *(() if job.cancel else (Outcome.RETRYING,))}
+            self.served += outcome in by_itself
             job.end(outcome, delayed=delay > 0)
         assert finished.status == (job.status if job else "")
 
@@ -342,6 +375,20 @@ class StoreMachine(RuleBasedStateMachine):
             assert events[: len(job.events)] == job.events, "what was told once must stay as it was"
             job.events = events
             assert ends_are_final(job), events
+
+    @invariant()
+    def the_scene_agrees(self) -> None:
+        queued = {uuid for uuid, _ in self.of(JobStatus.QUEUED)}
+        self.arrived += len(queued - self.queued)
+        self.queued = queued
+        scene = self.bench.run(ops.read_scenes(self.bench.keys, [QUEUE]))[QUEUE]
+        assert scene.waiting == len(queued)
+        assert scene.arrived == self.arrived
+        assert sum(count for buckets in scene.served.values() for count in buckets.values()) == self.served
+        assert {(running.uuid, f"boot-{running.worker}") for running in scene.running} == {
+            (uuid, job.token.partition(":")[0]) for uuid, job in self.jobs.items() if job.token
+        }
+        assert set(scene.draining) == self.marked
 
 
 def ends_are_final(job: Expected) -> bool:
