@@ -52,6 +52,7 @@ TOKEN = ["BearerToken"]
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 
 class ApiError(PlatformError):

@@ -58,6 +58,8 @@ class SeenDeployment:
     """Who has set `replicas`, if neither we nor Helm."""
     scaled_at: float
     """When, in seconds since the epoch; 0 where Kubernetes does not note it, as for `kubectl scale`."""
+    signed: bool
+    """Kubernetes notes who sets `replicas`."""
     pod_template: Json
     """The spec that its pods have."""
 
@@ -99,6 +101,7 @@ def read_deployment(obj: Json) -> SeenDeployment:
         paused=value(spec, "paused") is True,
         scaled_by=scaled_by,
         scaled_at=scaled_at,
+        signed=bool(_owners(obj)),
         pod_template=part(spec, "template", "spec"),
     )
 
@@ -153,18 +156,24 @@ class Scalings:
 
 def _scaled(obj: Json) -> tuple[str, float]:
     """Return who beside us has set the number, and when; as Kubernetes notes it for each field."""
-    owners = [
-        entry
-        for entry in parts(obj, "metadata", "managedFields")
-        if value(entry, "fieldsV1", "f:spec", "f:replicas") is not None
-    ]
     # Two own it only where both want the same number; who scaled is then who meant it.
-    newest = max(owners, key=lambda entry: (text(entry, "subresource") == "scale", moment(entry, "time")), default={})
+    newest = max(
+        _owners(obj), key=lambda entry: (text(entry, "subresource") == "scale", moment(entry, "time")), default={}
+    )
     manager, at = text(newest, "manager"), moment(newest, "time")
     came_with_it = 0.0 < at <= moment(obj, "metadata", "creationTimestamp") + BIRTH_SECONDS
     if manager in (FIELD_MANAGER, HELM) or came_with_it or _defaulted(obj, manager):
         return "", 0.0
     return manager, at
+
+
+def _owners(obj: Json) -> list[Json]:
+    """Return what is noted of those who set the number."""
+    return [
+        entry
+        for entry in parts(obj, "metadata", "managedFields")
+        if value(entry, "fieldsV1", "f:spec", "f:replicas") is not None
+    ]
 
 
 def _defaulted(obj: Json, manager: str) -> bool:

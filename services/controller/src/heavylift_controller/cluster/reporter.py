@@ -20,6 +20,7 @@ from heavylift_controller.cluster.events import GROUP, Echo, Note, event
 from heavylift_controller.cluster.fields import Json, name, number, part, text
 from heavylift_controller.cluster.overrides import overrides_of
 from heavylift_controller.cluster.pool_status import status_of
+from heavylift_controller.cluster.signature import sign
 from heavylift_controller.cluster.workerpools import WorkerPools
 from heavylift_controller.scaler.platform import Leadership
 from heavylift_controller.scaler.pools import Pool
@@ -106,6 +107,7 @@ class Reporter:
                 self._attempt("event", lambda note=note: self._tell(note))
         if not self._stopped and self._leadership.epoch() is not None:
             self._prepare()
+            self._sign()
             self._write_statuses()
 
     def _prepare(self) -> None:
@@ -128,6 +130,14 @@ class Reporter:
         made = self._workerpools.ensure(self._pools(), deployments, self._caches.workerpools())
         if made:
             log.info("workerpools_made", names=made)
+
+    def _sign(self) -> None:
+        """Have it noted who sets the numbers that are ours to set."""
+        deployments = self._caches.deployments()
+        for pool in self._pools().values():
+            deployment = deployments.get(pool.deployment)
+            if deployment and not deployment.signed and not pool.shadow and not self._caches.owner(deployment):
+                self._attempt(f"signature of {deployment.name}", lambda n=deployment.name: sign(self._api, n))
 
     def _write_statuses(self) -> None:
         now = time.monotonic()

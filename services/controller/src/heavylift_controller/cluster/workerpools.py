@@ -22,11 +22,6 @@ LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernete
 """Taken over from the Deployment: they tell whose pool it is."""
 
 
-def selector_of(deployment: Json) -> str:
-    """Return what finds a Deployment's pods, as text."""
-    return ",".join(f"{key}={value}" for key, value in texts(deployment, "spec", "selector", "matchLabels").items())
-
-
 def manifest(name: str, pool: Pool, deployment: Json) -> JsonObject:
     """Return a pool's WorkerPool as it is made, owned by its Deployment."""
     labels = texts(deployment, "metadata", "labels")
