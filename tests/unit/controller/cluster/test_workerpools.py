@@ -9,7 +9,7 @@ from kubernetes.client.configuration import Configuration
 
 from heavylift_controller.cluster.api import Api, ApiError
 from heavylift_controller.cluster.pool_status import status_of
-from heavylift_controller.cluster.workerpools import WorkerPools, manifest, selector_of
+from heavylift_controller.cluster.workerpools import WorkerPools, manifest
 from heavylift_controller.scaler.pools import Pool, PoolQueue
 from tests.scripted_api import ScriptedApi, answer
 from tests.unit.controller.cluster.workerpool import decision, faults, published
@@ -74,10 +74,6 @@ def test_a_pools_object_is_made_with_its_releases_labels_and_an_empty_spec():
         "app.kubernetes.io/managed-by": "heavylift-controller",
         "heavylift.dev/pool": "video",
     }
-
-
-def test_a_pools_pods_are_found_by_its_deployments_selector():
-    assert selector_of({"spec": {"selector": {"matchLabels": {"a": "b", "c": "d"}}}}) == "a=b,c=d"
 
 
 def test_only_missing_objects_are_made(server: ScriptedApi, pools: WorkerPools):
