@@ -12,6 +12,7 @@ from tests.e2e.release import CHART
 from tests.e2e.scaling.controllers import NEW_LEADER_WITHIN, Controllers
 from tests.e2e.scaling.installation import PLURAL, Installation
 from tests.e2e.scaling.seen import Seen, What
+from tests.e2e.scaling.victims import ours
 from tests.waiting import wait_until
 
 CRDS = Path(CHART, "crds")
@@ -43,7 +44,7 @@ def test_pools_scale_without_the_definition_of_workerpool(scaled: Installation) 
         scaled.wait_for_replicas(pool, 0, 150)
         numbers = _numbers(scaled, pool, position)
         assert (numbers[0].before, numbers[0].after) == (0, MOST)
-        assert {seen.who for seen in numbers} == {"heavylift-controller"}
+        assert all(ours(seen) for seen in numbers)
     finally:
         kubectl("apply", "--server-side", "--filename", str(CRDS))
         kubectl("wait", "--for=condition=Established", f"crd/{PLURAL}", "--timeout=30s")
@@ -61,7 +62,7 @@ def test_a_pool_that_another_autoscaler_owns_is_left_to_it_and_says_so(scaled: I
         jobs = scaled.submit(pool, *[0.2] * 24)
         until = time.monotonic() + QUIET
         wait_until(lambda: time.monotonic() > until, QUIET + 5, every=0.5)
-        assert [seen for seen in _numbers(scaled, pool, position) if seen.who == "heavylift-controller"] == []
+        assert [seen for seen in _numbers(scaled, pool, position) if ours(seen)] == []
     finally:
         kubectl("delete", f"horizontalpodautoscaler/{name}")
     assert {job.status for job in ended(scaled.client, jobs)} == {"succeeded"}

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.jobs import ended
 from tests.e2e.scaling.installation import MANUAL_HOLD, Installation
 from tests.e2e.scaling.seen import Seen, What
+from tests.e2e.scaling.victims import ours
 from tests.waiting import wait_until
 
 QUIET = 6
@@ -27,7 +28,7 @@ def test_a_number_put_on_the_deployment_stands_is_shown_with_who_set_it_and_ends
         lambda seen: seen.pool == pool and seen.scale_in, 4 * MANUAL_HOLD, after=position, what="the hold's end"
     )
     assert lowered.at - begin >= MANUAL_HOLD
-    assert lowered.who == "heavylift-controller"
+    assert ours(lowered)
     scaled.wait_for_replicas(pool, 0)
 
 

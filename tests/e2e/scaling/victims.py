@@ -22,8 +22,8 @@ class Leaving:
     """Its worker could claim nothing at that moment."""
     rolled: bool
     """A newer template was there: a rollout replaced it."""
-    lowered_by: str
-    """Who had lowered the number last."""
+    lowered: Seen | None
+    """How the number was last lowered."""
 
     @property
     def drained(self) -> bool:
@@ -32,7 +32,7 @@ class Leaving:
     @property
     def wrong(self) -> bool:
         """Whether one of our scale-ins took it although it had not been drained."""
-        return not self.rolled and self.lowered_by == OURS and not self.drained
+        return not self.rolled and self.lowered is not None and ours(self.lowered) and not self.drained
 
     def __str__(self) -> str:
         return f"{self.seen.name} of {self.seen.pool}: marked {self.marked}, {self.seen.traits}"
@@ -48,9 +48,14 @@ def wrong(entries: Sequence[Seen]) -> list[str]:
     return [str(each) for each in leavings(entries) if each.wrong]
 
 
-def scale_ins(entries: Iterable[Seen], who: str = OURS) -> list[Seen]:
+def scale_ins(entries: Iterable[Seen]) -> list[Seen]:
     """Return the scale-ins that the product asked for, as the Deployments showed them."""
-    return [seen for seen in entries if seen.scale_in and seen.who == who]
+    return [seen for seen in entries if seen.scale_in and ours(seen)]
+
+
+def ours(seen: Seen) -> bool:
+    """Tell whether the product has set a number. Kubernetes notes nobody for a 0; no test sets that by other means."""
+    return seen.who == OURS or (seen.after == 0 and not seen.who)
 
 
 def _leaving(leaving: Seen, entries: Sequence[Seen]) -> Leaving:
@@ -62,5 +67,5 @@ def _leaving(leaving: Seen, entries: Sequence[Seen]) -> Leaving:
     )
     created = [seen.traits.revision for seen in earlier if seen.what is What.CREATED and seen.traits]
     rolled = bool(leaving.traits) and created[-1:] != [leaving.traits.revision]
-    lowered = [seen.who for seen in earlier if seen.scale_in]
-    return Leaving(leaving, marked, rolled, lowered[-1] if lowered else "")
+    lowered = [seen for seen in earlier if seen.scale_in]
+    return Leaving(leaving, marked, rolled, lowered[-1] if lowered else None)

@@ -54,4 +54,6 @@ def test_what_a_person_or_a_rollout_takes_is_no_victim_of_ours() -> None:
 
 def test_a_scale_in_is_a_lower_number_that_the_product_set() -> None:
     raised = replace(LOWERED, before=1, after=2)
-    assert scale_ins([raised, LOWERED, replace(LOWERED, who="kubectl")]) == [LOWERED]
+    to_nothing = replace(LOWERED, before=1, after=0, who="")
+    others = [replace(LOWERED, who="kubectl"), replace(LOWERED, who="")]
+    assert scale_ins([raised, LOWERED, *others, to_nothing]) == [LOWERED, to_nothing]
