@@ -31,7 +31,7 @@ def test_no_object_is_there_twice(release: Release):
 
 def test_every_object_is_in_the_releases_namespace_and_says_whose_it_is(release: Release):
     for one in release.objects:
-        assert one.metadata.namespace == NAMESPACE, one.id
+        assert one.metadata.namespace == (NAMESPACE if one.namespaced else None), one.id
         labels = one.metadata.labels
         assert labels["app.kubernetes.io/instance"] == RELEASE, one.id
         assert labels["app.kubernetes.io/name"] == "heavylift", one.id

@@ -1,5 +1,6 @@
 """The objects this chart renders, as types that refuse what Kubernetes would refuse or silently drop."""
 
+from tests.chart.kube.admission import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
 from tests.chart.kube.base import Kube, Labels, Part, Selector
 from tests.chart.kube.config import ConfigMap, Role, RoleBinding, Secret, ServiceAccount
 from tests.chart.kube.custom import HTTPRoute, PodMonitor, ServiceMonitor
@@ -36,6 +37,8 @@ KINDS: tuple[type[Kube], ...] = (
     ServiceMonitor,
     StatefulSet,
     TriggerAuthentication,
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
 )
 
 __all__ = [
@@ -66,4 +69,6 @@ __all__ = [
     "ServiceMonitor",
     "StatefulSet",
     "TriggerAuthentication",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
 ]

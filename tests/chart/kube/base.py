@@ -5,7 +5,7 @@ silently and turn "8000" into 8000, which are the mistakes a chart makes. A fiel
 the chart begins to use it, from the API reference.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
@@ -55,6 +55,7 @@ class TemplateMetadata(Part):
 class Kube(Part):
     """A whole object."""
 
+    namespaced: ClassVar[bool] = True
     api_version: str
     kind: str
     metadata: Metadata
