@@ -32,6 +32,7 @@ pods. Empty: not at all, and it asks nothing of the API server.
 
 {{- define "heavylift.pool.json" -}}
 {{- $autoscaling := .pool.autoscaling }}
+{{- $shadow := ne (include "heavylift.scaling.acts" .root) "true" }}
 {{- $fullname := include "heavylift.fullname" .root }}
 {{- $windows := list }}
 {{- range $autoscaling.windows }}
@@ -48,7 +49,8 @@ pods. Empty: not at all, and it asks nothing of the API server.
   "minIdle" ($autoscaling.minIdle | int64)
   "windows" $windows
   "manualHoldSeconds" (include "heavylift.seconds" (dict "value" .root.Values.scaling.manualHold "name" "scaling.manualHold") | int64)
-  "shadow" (ne (include "heavylift.scaling.acts" .root) "true")
+  "shadow" $shadow
+  "guard" (and .root.Values.scaling.guard.enabled (not $shadow))
   "paused" ($autoscaling.paused | default false)
   "freezeIn" ($autoscaling.freezeIn | default false)
   "freezeOut" ($autoscaling.freezeOut | default false)
