@@ -32,7 +32,7 @@ LOOK = 0.5
 """Seconds between looks for what may be written by now."""
 MAKE = 15.0
 """Seconds between looks for WorkerPools that are missing."""
-DEFINITION = 600.0
+DEFINITION = 60.0
 """Seconds between looks at the definition of WorkerPool."""
 MOST_NOTES = 256
 
@@ -121,9 +121,10 @@ class Reporter:
             self._attempt("workerpools", self._make)
 
     def _look_at_definition(self) -> None:
-        self._definition = read_definition(self._api)
-        if self._definition.trouble:
-            log.warning("workerpool_definition", trouble=self._definition.trouble)
+        found = read_definition(self._api)
+        if found.trouble and found != self._definition:
+            log.warning("workerpool_definition", trouble=found.trouble)
+        self._definition = found
 
     def _make(self) -> None:
         deployments = {each.name: each.reference for each in self._caches.deployments().values()}
