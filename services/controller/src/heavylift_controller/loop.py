@@ -22,9 +22,18 @@ class Loop:
     """Calls `turn`, which returns the seconds until it wants to be called again, in a thread."""
 
     def __init__(
-        self, name: str, turn: Callable[[], float], *, stop: threading.Event, pause: float, stalled_after: float
+        self,
+        name: str,
+        turn: Callable[[], float],
+        *,
+        stop: threading.Event,
+        pause: float,
+        stalled_after: float,
+        rest: Callable[[float], object] | None = None,
     ) -> None:
+        """`rest` waits between turns, and may end the wait early; without it only the stop does."""
         self.name = name
+        self._rest = rest or stop.wait
         self._turn = turn
         self._stop = stop
         self._pause = pause
@@ -65,7 +74,7 @@ class Loop:
             self._turned_at = time.monotonic()
             metrics.TURN_SECONDS.labels(loop=self.name).observe(self._turned_at - began)
             planned = self._turned_at + wait
-            self._stop.wait(wait)
+            self._rest(wait)
 
     def _take_turn(self) -> float:
         try:

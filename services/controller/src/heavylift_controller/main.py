@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from prometheus_client import REGISTRY
@@ -24,6 +25,7 @@ from heavylift_controller.observer import Observer, QueueStateCollector
 from heavylift_controller.queues import Queues
 from heavylift_controller.reaper import Reaper
 from heavylift_controller.recurring import Recurring
+from heavylift_controller.scaler.wiring import scaling_parts
 from heavylift_controller.scheduler import Scheduler
 from heavylift_controller.settings import ControllerSettings
 from heavylift_controller.sweeper import Sweeper
@@ -63,19 +65,21 @@ def main() -> int:
 def run(settings: ControllerSettings) -> None:
     """Run all loops until a stop signal comes. Raises ConfigurationError."""
     stop = threading.Event()
-    loops = build(settings, stop)
+    scaling = scaling_parts(settings, stop)
+    loops = [*build(settings, stop), *scaling.loops]
     checks = {"/livez": lambda: stalled(loops), "/readyz": lambda: without_contact(loops)}
-    with serve(application(checks), settings):
+    with serve(application(checks, scaling.page), settings):
         if not claimed(settings):
             return
-        for loop in loops:
-            loop.start()
-        log.info("controller_started", lease_period=settings.lease_period.total_seconds())
-        received = signal.sigwait(STOP_SIGNALS)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # a second one ends the process at once
-        log.info("controller_stopping", signal=signal.Signals(received).name)
-        stop.set()
-        unfinished = join(loops, STOP_SECONDS)
+        with scaling.running():
+            for loop in loops:
+                loop.start()
+            log.info("controller_started", lease_period=settings.lease_period.total_seconds())
+            received = signal.sigwait(STOP_SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # a second one ends the process at once
+            log.info("controller_stopping", signal=signal.Signals(received).name)
+            stop.set()
+            unfinished = join(loops, STOP_SECONDS)
     log.info("controller_stopped", unfinished=unfinished)
 
 
@@ -89,7 +93,7 @@ def claimed(settings: ControllerSettings) -> bool:
 
 
 def build(settings: ControllerSettings, stop: threading.Event) -> list[Loop]:
-    """Return the loops over the settings' Redis and artifact storage, not yet started."""
+    """Return the loops that every controller has, over the settings' Redis and artifacts, not yet started."""
     tick = settings.controller_tick.total_seconds()
     interval = settings.sweep_interval.total_seconds()
     store = Store.from_settings(settings)
@@ -98,12 +102,12 @@ def build(settings: ControllerSettings, stop: threading.Event) -> list[Loop]:
     observer = Observer(store, queues, tick=tick)
     sweeper = Sweeper(store, queues, ArtifactStore.from_url(settings.artifacts_url), interval=interval)
     REGISTRY.register(QueueStateCollector(observer))
-    quick = {"stop": stop, "pause": tick, "stalled_after": STALLED_AFTER + tick}
+    quick = partial(Loop, stop=stop, pause=tick, stalled_after=STALLED_AFTER + tick)
     return [
-        Loop("reaper", reaper.turn, **quick),
-        Loop("scheduler", Scheduler(store, queues, tick=tick).turn, **quick),
-        Loop("recurring", Recurring(store, queues, tick=tick).turn, **quick),
-        Loop("observer", observer.turn, **quick),
+        quick("reaper", reaper.turn),
+        quick("scheduler", Scheduler(store, queues, tick=tick).turn),
+        quick("recurring", Recurring(store, queues, tick=tick).turn),
+        quick("observer", observer.turn),
         Loop(
             "sweeper", sweeper.turn, stop=stop, pause=min(interval, 10.0), stalled_after=SWEEP_STALLED_AFTER + interval
         ),

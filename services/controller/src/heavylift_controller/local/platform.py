@@ -18,11 +18,8 @@ from heavylift.operations import WorkerReport, local, read_workers
 from heavylift.operations.local import LocalOrder, LocalProcess, LocalReport, Written
 from heavylift.store import Call, Store, T
 from heavylift_controller.local.leadership import LocalLeadership
-from heavylift_controller.scaler.platform import PlatformError, Pod, Scaled, Sight, Stage
+from heavylift_controller.scaler.platform import DRAINED, PlatformError, Pod, Scaled, Sight, Stage
 from heavylift_controller.scaling import Decision
-
-FIRST = -2147483647
-"""The deletion cost shown of those that are the first to go: Kubernetes's lowest."""
 
 MOST = 64
 """Processes one pool may have here, whatever is asked for."""
@@ -77,12 +74,18 @@ class LocalPlatform:
         """Take that back. Raises PlatformError."""
         self._change(pool, lambda first: tuple(pod for pod in first if pod not in pods))
 
+    def release(self, pool: str) -> None:
+        """Do nothing: here people hold a pool over the API alone."""
+
     def show(self, pool: str, decision: Decision, status: Mapping[str, object]) -> None:
         """Do nothing: people look at the API, and the status is in Redis."""
 
     def note(self, pool: str, reason: str, sentence: str, *, warning: bool = False) -> None:
         """Write it into the log."""
         (log.warning if warning else log.info)("pool_event", pool=pool, reason=reason, sentence=sentence)
+
+    def close(self) -> None:
+        """Do nothing: the lead ends by itself."""
 
     def _sight(self, order: LocalOrder, report: LocalReport, workers: Mapping[str, WorkerReport]) -> Sight:
         now = self._clock()
@@ -135,7 +138,7 @@ def _pod(process: LocalProcess, worker: WorkerReport | None, order: LocalOrder, 
         stage=_stage(process, booted=booted),
         ready=booted and worker is not None and not worker.paused,
         leaving=process.leaving,
-        cost=FIRST if process.name in order.first else None,
+        cost=DRAINED if process.name in order.first else None,
     )
 
 

@@ -127,7 +127,10 @@ class Leadership(Protocol):
 class Platform(Protocol):
     """Where workers run."""
 
-    leadership: Leadership
+    @property
+    def leadership(self) -> Leadership:
+        """Who decides."""
+        ...
 
     def look(self) -> Mapping[str, Sight]:
         """Return every pool by name; one that is missing does not exist there. Raises PlatformError."""

@@ -1,0 +1,402 @@
+"""One pool under a leader: decide, do the next step towards it, tell.
+
+What is remembered between two turns only spares work or is told to people. Who may go is found from what is seen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+
+import structlog
+from prometheus_client import Gauge
+
+from heavylift_controller.keda import number as keda
+from heavylift_controller.scaler import kept as keeping
+from heavylift_controller.scaler import metrics
+from heavylift_controller.scaler.drain import Going, Plan, Seen, Shrink, plan, verdict
+from heavylift_controller.scaler.fenced import FencedStore
+from heavylift_controller.scaler.kept import Kept
+from heavylift_controller.scaler.look import Look
+from heavylift_controller.scaler.platform import Platform, PlatformError, Scaled, Sight
+from heavylift_controller.scaler.pools import Pool
+from heavylift_controller.scaler.reading import Reading
+from heavylift_controller.scaler.served import Served, Serving
+from heavylift_controller.scaler.status import LAST, Change, PoolStatus, as_json
+from heavylift_controller.scaler.steering import Steering, parse_order, steered, stranger_of
+from heavylift_controller.scaling import Decision, Limiter, Phase, PoolState, decide, sentence
+
+SETTLING = 2.0
+"""Seconds the platform must have been at rest: what it does is seen a little later."""
+LAGS = 3.0
+"""Seconds for which what is seen may be older than a change of ours."""
+LOWERED = 3.0
+"""Seconds a lower number must have been served before a scale-in: who reads it may act on the one before so late."""
+REFUSED = 5.0
+"""Seconds until a number that was refused is tried again."""
+SAVE = 10.0
+"""Seconds between two saves of what was learned."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn of the loop has seen of a pool, and may write with."""
+
+    pool: Pool
+    at: float
+    """Of the monotonic clock."""
+    now: float
+    """Seconds since the epoch by Redis's clock."""
+    sight: Sight | None
+    look: Look | None
+    """None: one side could not be read."""
+    reading: Reading | None
+    fenced: FencedStore
+    unread: str = ""
+    look_anew: Callable[[Sight], Look] | None = None
+    """Read Redis again, and join it with what the platform shows by now."""
+
+
+class OnePool:
+    """Runs a pool, turn by turn."""
+
+    def __init__(self, name: str, platform: Platform, *, served: Served | None = None) -> None:
+        """With `served` somebody else scales out, by the number served there."""
+        self.name = name
+        self.kept = Kept()
+        self.hurried = False
+        """Whether the next turn should come at once."""
+        self._platform = platform
+        self._served = served
+        self._replicas = 0
+        self._unrest_at: float | None = None
+        self._acted: tuple[int, float] | None = None
+        self._refused: tuple[int, float] | None = None
+        self._drains: dict[str, float] = {}
+        self._lowered_at: float | None = None
+        self._landing_at: float | None = None
+        self._at_rest = True
+        self._saved_at = float("-inf")
+        self._told: dict[str, str] = {}
+        self._limiter: Limiter | None = None
+
+    def take_over(self, kept: bytes | None, at: float) -> None:
+        """Begin with what the last leader has kept, if anything; the platform may be about to act on its last word."""
+        self._unrest_at = at
+        if kept is None:
+            return
+        try:
+            self.kept = keeping.load(kept)
+        except ValueError as error:
+            log.warning("memory_unreadable", pool=self.name, reason=str(error))
+
+    def save(self, fenced: FencedStore, at: float, *, now: bool = False) -> None:
+        """Save what the next leader needs, if it is time to."""
+        if now or at - self._saved_at >= SAVE:
+            fenced.save(self.name, keeping.dump(self.kept))
+            self._saved_at = at
+
+    def caught_up(self, sight: Sight, at: float) -> Sight:
+        """Return what is there, read anew while what is seen is older than a change of ours. Raises PlatformError."""
+        if self._acted is None:
+            return sight
+        number, acted_at = self._acted
+        if sight.replicas == number or at - acted_at > LAGS:
+            self._acted = None
+            return sight
+        return self._platform.look_again(self.name)
+
+    def turn(self, turn: Turn) -> PoolStatus:
+        """Decide, do the next step, and return what there is to tell. Raises StoreUnavailable, Deposed."""
+        self.hurried = False
+        if turn.sight is not None:
+            self._replicas = turn.sight.replicas
+            if not turn.sight.settled or self._unrest_at is None:
+                self._unrest_at = turn.at
+        steering = self._steered(turn)
+        decision = decide(self._state(turn), steering.settings, self.kept.memory)
+        self.kept = replace(self.kept, memory=decision.memory)
+        note = self._act(turn, decision, steering)
+        status = self._status(turn, decision, steering, note)
+        self._tell(decision, status)
+        if turn.fenced.entered and turn.reading is not None:
+            self.save(turn.fenced, turn.at)
+        return status
+
+    # ---- deciding
+
+    def _steered(self, turn: Turn) -> Steering:
+        """Return what people want, with the orders that have come since."""
+        text = turn.reading.orders.get(self.name) if turn.reading else None
+        order = parse_order(text) if text is not None else None
+        orders = self.kept.orders.with_order(order) if order else self.kept.orders
+        stranger = stranger_of(self.kept.stranger, turn.sight, turn.now) if turn.sight else self.kept.stranger
+        changed = (orders, stranger) != (self.kept.orders, self.kept.stranger)
+        self.kept = replace(self.kept, orders=orders, stranger=stranger)
+        if changed and turn.fenced.entered and turn.reading is not None:
+            self.save(turn.fenced, turn.at, now=True)
+        overrides = turn.sight.overrides if turn.sight else Sight(0, ()).overrides
+        return steered(turn.pool, overrides, orders, stranger, turn.now)
+
+    def _state(self, turn: Turn) -> PoolState:
+        if turn.look is not None:
+            return turn.look.state()
+        return PoolState(turn.now, self._replicas, None, None, unread=turn.unread or "missing data")
+
+    # ---- acting
+
+    def _act(self, turn: Turn, decision: Decision, steering: Steering) -> str:
+        """Do the next step; returns why what is decided is not done, if so."""
+        if turn.sight is None:
+            return ""
+        try:
+            self._release_hold(turn)
+            return self._step(turn, turn.sight, decision, steering)
+        except PlatformError as error:
+            self._drop_serving()
+            return f"the platform could not be asked: {error}"
+
+    def _release_hold(self, turn: Turn) -> None:
+        if self.kept.orders.to_release and turn.sight is not None:
+            if turn.sight.overrides.hold_at is not None:
+                self._platform.release(self.name)
+                return  # until it is seen to be gone, the order stands
+            self.kept = replace(self.kept, orders=replace(self.kept.orders, to_release=False))
+
+    def _step(self, turn: Turn, sight: Sight, decision: Decision, steering: Steering) -> str:
+        refusal = _refusal(turn.pool, sight)
+        wanted = sight.replicas if refusal else decision.replicas
+        look = turn.look
+        if look is None or look.unread:
+            return refusal or self._grow(turn, sight, decision, wanted)
+        settled = self._settled(turn)
+        seen = look.seen(settled=settled, left=turn.fenced.term.left(), began=self._began(turn.at))
+        if settled and self.kept.going is not None:
+            self._verify(turn, sight, self.kept.going)
+        step = plan(seen, wanted)
+        self._undo(turn, look, step)
+        note = self._grow(turn, sight, decision, wanted)
+        self._prepare(turn, look, step)
+        self._serve(turn, seen, step, wanted)
+        if step.shrink is not None:
+            note = self._shrink(turn, step.shrink, steering) or note
+        return refusal or note or step.waits_for
+
+    def _settled(self, turn: Turn) -> bool:
+        return self._unrest_at is not None and turn.at - self._unrest_at >= SETTLING
+
+    def _began(self, at: float) -> Callable[[str], float]:
+        return lambda name: self._drains.get(name, at)
+
+    def _undo(self, turn: Turn, look: Look, step: Plan) -> None:
+        """Give workers jobs again: at once, before any is started."""
+        if not step.release:
+            return
+        turn.fenced.release(look.queues, step.release)
+        there = [name for name in step.release if name in look.pods]
+        for name in step.release:
+            self._drains.pop(name, None)
+        if there:
+            metrics.DRAINS.labels(pool=self.name, result="released").inc(len(there))
+            log.info("workers_released", pool=self.name, workers=there)
+
+    def _prepare(self, turn: Turn, look: Look, step: Plan) -> None:
+        """Mark those that are to go, step by step."""
+        if turn.fenced.term.left() <= 0:
+            return
+        if step.mark:
+            turn.fenced.mark(look.queues, step.mark)
+            new = [name for name in step.mark if name not in self._drains]
+            self._drains |= dict.fromkeys(new, turn.at)
+            if new:
+                log.info("workers_drained", pool=self.name, workers=new)
+        if step.uncost:
+            self._platform.unmark(self.name, step.uncost)
+        if step.cost:
+            self._platform.mark(self.name, step.cost)
+
+    def _grow(self, turn: Turn, sight: Sight, decision: Decision, wanted: int) -> str:
+        """Ask for more workers, straight for the number. Returns why not."""
+        if wanted <= sight.replicas or self._served is not None:
+            return ""
+        if self._refused is not None and self._refused[0] == wanted and turn.at < self._refused[1]:
+            return f"the platform refuses {wanted} workers"
+        if turn.fenced.term.left() <= 0:
+            return "the leadership is over"
+        result = self._platform.scale(self.name, current=sight.replicas, to=wanted)
+        if result is Scaled.DONE and self._at_rest and turn.look is not None:
+            self._react(turn, turn.look)
+        return self._scaled(turn, sight.replicas, wanted, result, decision)
+
+    def _react(self, turn: Turn, look: Look) -> None:
+        ages = [look.reading.scenes[queue].oldest_age for queue in turn.pool.queues if queue in look.reading.scenes]
+        if max(ages, default=0.0) > 0:
+            took = max(ages) + time.monotonic() - look.reading.at
+            metrics.REACTION_SECONDS.labels(pool=self.name).observe(took)
+
+    def _shrink(self, turn: Turn, shrink: Shrink, steering: Steering) -> str:
+        """Read everything again, and let the number fall if the very same comes out. Returns why not."""
+        if waits_for := self._not_served_yet(turn, shrink):
+            return waits_for
+        assert turn.look_anew is not None
+        sight = self._platform.look_again(self.name)
+        look = turn.look_anew(sight)
+        if refusal := _refusal(turn.pool, sight):
+            return refusal
+        decision = decide(look.state(), steering.settings, self.kept.memory)
+        settled = self._settled(turn) and sight.settled
+        seen = look.seen(settled=settled, left=turn.fenced.term.left(), began=self._began(turn.at))
+        again = plan(seen, decision.replicas)
+        if look.unread or again.shrink != shrink:
+            self.hurried = True
+            return again.waits_for or "the last look showed something else: decided anew"
+        staying = frozenset(member.name for member in seen.members) - shrink.going
+        self.kept = replace(self.kept, going=Going(shrink.going, staying, shrink.to))
+        self.save(turn.fenced, turn.at, now=True)  # fenced: who leads no more ends here
+        if turn.fenced.term.left() <= 0:
+            return "the leadership is over"
+        result = self._platform.scale(self.name, current=sight.replicas, to=shrink.to)
+        if result is not Scaled.DONE:
+            self.kept = replace(self.kept, going=None)
+        return self._scaled(turn, sight.replicas, shrink.to, result, decision)
+
+    def _scaled(self, turn: Turn, before: int, after: int, result: Scaled, decision: Decision) -> str:
+        """Note what became of a change; returns why it was not made."""
+        self._refused = (after, turn.at + REFUSED) if result is Scaled.REFUSED else None
+        if result is Scaled.CHANGED:
+            self.hurried = True
+            return "somebody else has set the number meanwhile: decided anew"
+        if result is Scaled.REFUSED:
+            told = f"The platform refuses {after} workers instead of {before}."
+            self._platform.note(self.name, "ScalingRefused", told, warning=True)
+            return f"the platform refuses {after} workers"
+        self._acted = after, turn.at
+        self._replicas = after
+        if after < before:
+            self._unrest_at = turn.at
+        direction = "out" if after > before else "in"
+        metrics.CHANGES.labels(pool=self.name, direction=direction).inc()
+        change = Change(turn.now, before, after, decision.reason)
+        self.kept = replace(self.kept, last=(change, *self.kept.last)[:LAST])
+        self._saved_at = float("-inf")
+        self._platform.note(self.name, f"Scaled{direction.title()}", sentence(decision))
+        log.info("pool_scaled", pool=self.name, before=before, after=after, reason=decision.reason)
+        return ""
+
+    def _verify(self, turn: Turn, sight: Sight, going: Going) -> None:
+        """Look who went by the last scale-in. Who was to go and is there is released by the plan."""
+        found = verdict(going, frozenset(pod.name for pod in sight.staying))
+        for name in found.deleted:
+            took = turn.at - self._drains.pop(name, turn.at)
+            metrics.DRAIN_SECONDS.labels(pool=self.name).observe(took)
+        metrics.DRAINS.labels(pool=self.name, result="deleted").inc(len(found.deleted))
+        if found.wrong:
+            metrics.DRAINS.labels(pool=self.name, result="wrong").inc(len(found.wrong))
+            told = f"Of the workers that were to stay, these went: {', '.join(sorted(found.wrong))}."
+            self._platform.note(self.name, "WrongWorkerWent", told, warning=True)
+            log.error("wrong_workers_went", pool=self.name, workers=sorted(found.wrong))
+        self.kept = replace(self.kept, going=None)
+
+    # ---- somebody else scales out
+
+    def _serve(self, turn: Turn, seen: Seen, step: Plan, wanted: int) -> None:
+        """Serve the number by which another autoscaler scales out: never more than a scale-in is about to leave."""
+        if self._served is None or turn.pool.shadow:
+            return
+        shrinking = wanted < seen.replicas or self.kept.going is not None or not seen.settled
+        landing = step.shrink is not None and step.shrink.to == 0
+        self._lowered_at = (self._lowered_at or turn.at) if wanted < seen.replicas else None
+        self._landing_at = (self._landing_at or turn.at) if landing else None
+        served = keda.number(replicas=seen.replicas, wanted=wanted, shrinking=shrinking)
+        active = keda.active(replicas=seen.replicas, wanted=wanted, landing=landing)
+        self._served.put(self.name, Serving(served, active, time.monotonic()))
+
+    def _not_served_yet(self, turn: Turn, shrink: Shrink) -> str:
+        """Return what a scale-in waits for where another autoscaler could undo it."""
+        if self._served is None:
+            return ""
+        since = self._landing_at if shrink.to == 0 else self._lowered_at
+        if since is None or turn.at - since < LOWERED:
+            return "waits until the lower number is known to who scales out"
+        return ""
+
+    def _drop_serving(self) -> None:
+        self._lowered_at = self._landing_at = None
+
+    # ---- telling
+
+    def _status(self, turn: Turn, decision: Decision, steering: Steering, note: str) -> PoolStatus:
+        look, scenes = turn.look, turn.reading.scenes if turn.reading else {}
+        loads = [scenes[queue] for queue in turn.pool.queues if queue in scenes]
+        known = turn.reading is not None
+        waiting = sum(load.waiting for load in loads)
+        self._at_rest = known and waiting == 0
+        return PoolStatus(
+            pool=self.name,
+            queues=tuple(turn.pool.queues),
+            waiting=waiting if known else None,
+            running=look.running if look else None,
+            oldest_age_seconds=max((load.oldest_age for load in loads if load.waiting), default=0.0) if known else None,
+            current=self._replicas,
+            desired=decision.desired,
+            ready=sum(worker.phase is Phase.READY for worker in look.workers) if look else 0,
+            draining=tuple(worker.name for worker in look.workers if worker.name in look.marks) if look else (),
+            limiter="refused" if self._refused else decision.reason,
+            reason=sentence(decision),
+            held_by=steering.held_by,
+            hold_until=steering.hold_until,
+            paused=steering.settings.paused,
+            shadow=turn.pool.shadow,
+            frozen=decision.limiter is Limiter.FROZEN,
+            decided_at=turn.now,
+            target=turn.pool.deployment,
+            inputs=asdict(decision.inputs),
+            terms=asdict(decision.terms),
+            last=self.kept.last,
+            going=tuple(sorted(self.kept.going.names)) if self.kept.going else (),
+            note=note,
+        )
+
+    def _tell(self, decision: Decision, status: PoolStatus) -> None:
+        self._platform.show(self.name, decision, as_json(status))
+        self._measure(decision, status)
+        self._tell_once("ScalingFrozen", status.limiter if status.frozen else "", warning=True)
+        held = f"{status.held_by} holds the pool at {decision.desired} workers." if status.held_by else ""
+        self._tell_once("Held", held)
+
+    def _tell_once(self, reason: str, said: str, *, warning: bool = False) -> None:
+        """Tell something when it begins to be so, or changes."""
+        if said and self._told.get(reason) != said:
+            self._platform.note(self.name, reason, said, warning=warning)
+            log.info("pool_noted", pool=self.name, reason=reason, sentence=said)
+        self._told[reason] = said
+
+    def _measure(self, decision: Decision, status: PoolStatus) -> None:
+        values: Mapping[Gauge, float | None] = {
+            metrics.DESIRED: status.desired,
+            metrics.CURRENT: status.current,
+            metrics.READY: status.ready,
+            metrics.FROZEN: status.frozen,
+            metrics.HELD: bool(status.held_by),
+            metrics.SERVICE_SECONDS: decision.inputs.service_seconds,
+            metrics.BOOT_SECONDS: decision.inputs.boot_seconds,
+            metrics.HOLD_SECONDS: decision.inputs.hold_seconds,
+        }
+        for gauge, value in values.items():
+            if value is not None:
+                gauge.labels(pool=self.name).set(value)
+        if self._limiter is not decision.limiter:
+            if self._limiter is not None:
+                metrics.LIMITER.labels(pool=self.name, limiter=str(self._limiter)).set(0)
+            metrics.LIMITER.labels(pool=self.name, limiter=str(decision.limiter)).set(1)
+            self._limiter = decision.limiter
+
+
+def _refusal(pool: Pool, sight: Sight) -> str:
+    """Return why nothing is done whatever is decided; empty: it is done."""
+    if pool.shadow:
+        return "shadow: decided and told, not done"
+    return f"{sight.owner} sets the number of workers, so we do not" if sight.owner else ""

@@ -1,0 +1,241 @@
+"""The loop that scales: one look at Redis and one at the platform for all pools, then each pool's next step.
+
+Any number of controllers run it; the one that leads acts. What could not be read freezes the pools: no data is not
+zero.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+
+from heavylift.errors import StoreUnavailable
+from heavylift.operations import WorkerReport
+from heavylift.store import Store
+from heavylift_controller.scaler import metrics
+from heavylift_controller.scaler.fenced import Deposed, FencedStore, Term
+from heavylift_controller.scaler.look import Look, Watch, queues_of
+from heavylift_controller.scaler.one_pool import OnePool, Turn
+from heavylift_controller.scaler.platform import Platform, PlatformError, Sight
+from heavylift_controller.scaler.pools import Pool, Pools
+from heavylift_controller.scaler.reading import Reading, read
+from heavylift_controller.scaler.served import Served
+from heavylift_controller.scaler.status import dump
+
+DEPOSED = 10.0
+"""Seconds for which a controller that met a newer leader's writes does nothing, though the platform says it leads."""
+FORGET = 60.0
+"""Seconds after which the report of a worker that is gone is dropped."""
+SOON = 0.1
+
+log = structlog.get_logger()
+
+
+class Scaler:
+    """Takes the turns. For one thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        pools: Pools,
+        platform: Platform,
+        *,
+        tick: float,
+        served: Served | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """With `served` another autoscaler scales out, by the numbers served there."""
+        self._store = store
+        self._pools = pools
+        self._platform = platform
+        self._tick = tick
+        self._served = served
+        self._clock = clock
+        self._fenced: FencedStore | None = None
+        self._deposed: tuple[int, float] | None = None
+        self._runs: dict[str, OnePool] = {}
+        self._watch = Watch()
+        self._reports: Mapping[str, WorkerReport] = {}
+        self._blind = ""
+        self._ahead = time.time() - clock()
+        """Redis's clock less ours."""
+        metrics.LEADER.set(0)
+        for name in pools.current:
+            metrics.announce(name)
+
+    def queues(self) -> Iterable[str]:
+        """Return the queues of all pools. For any thread."""
+        return {queue for pool in self._pools.current.values() for queue in pool.queues}
+
+    def turn(self) -> float:
+        """Look, decide and act; returns the seconds to the next turn. Raises StoreUnavailable once all was told."""
+        began = self._clock()
+        fenced = self._leading(began)
+        if fenced is None:
+            return self._tick
+        try:
+            hurried = self._lead(fenced)
+        except Deposed:
+            log.warning("deposed")
+            self._deposed = fenced.term.number, self._clock() + DEPOSED
+            self._stand_down()
+            return self._tick
+        finally:
+            metrics.TICK_SECONDS.observe(self._clock() - began)
+        return SOON if hurried else max(SOON, self._tick - (self._clock() - began))
+
+    def _leading(self, at: float) -> FencedStore | None:
+        """Return what to write with; None while another controller leads."""
+        number = self._platform.leadership.epoch()
+        if number is None or (self._deposed is not None and self._deposed[0] == number and at < self._deposed[1]):
+            if self._fenced is not None:
+                self._stand_down()
+            return None
+        if self._fenced is None or self._fenced.term.number != number:
+            self._fenced = FencedStore(self._store, Term(number, self._platform.leadership))
+            self._runs = {}
+            metrics.LEADER.set(1)
+            log.info("scaling_begins", leadership=number)
+        return self._fenced
+
+    def _stand_down(self) -> None:
+        self._fenced = None
+        for name in self._runs:
+            metrics.reset(name)
+        self._runs = {}
+        metrics.LEADER.set(0)
+        log.info("scaling_ends")
+
+    def _lead(self, fenced: FencedStore) -> bool:
+        """Take a turn as the leader; returns whether the next is to come at once."""
+        self._pools.refresh()
+        pools = self._pools.current
+        reading, lost = self._read_redis(fenced)
+        sights, blind = self._look()
+        at = self._clock()
+        pods = frozenset(pod.name for sight in sights.values() for pod in sight.pods)
+        statuses: dict[str, bytes] = {}
+        failures: list[Exception] = []
+        for name, pool in pools.items():
+            run = self._runs[name]
+            sight, unread = self._sight(run, sights.get(name), at, blind)
+            turn = self._turn(name, pool, sight, reading, fenced, pods=pods, at=at, unread="redis" if lost else unread)
+            try:
+                statuses[name] = dump(run.turn(turn))
+            except (StoreUnavailable, Deposed):
+                raise
+            except Exception as error:  # noqa: BLE001 - raised again after the last pool
+                error.add_note(f"pool {name}")
+                failures.append(error)
+        if lost:
+            raise lost
+        fenced.publish(statuses)
+        if reading and not blind:
+            self._forget_workers(fenced, reading, pods)
+        if failures:
+            raise ExceptionGroup("pools failed", failures)
+        return any(run.hurried for run in self._runs.values())
+
+    def _turn(
+        self,
+        name: str,
+        pool: Pool,
+        sight: Sight | None,
+        reading: Reading | None,
+        fenced: FencedStore,
+        *,
+        pods: frozenset[str],
+        at: float,
+        unread: str,
+    ) -> Turn:
+        now = at + self._ahead
+
+        def joined(sight: Sight, reading: Reading) -> Look:
+            names = pods.union(pod.name for pod in sight.pods)
+            return Look(name, pool, sight, reading, self._watch, reading.now or now, names)
+
+        def look_anew(sight: Sight) -> Look:
+            queues = queues_of(name, pool.queues, reading.reports if reading else {})
+            return joined(sight, self._store.run(read(self._store.keys, queues, at=self._clock())))
+
+        look = joined(sight, reading) if sight and reading else None
+        return Turn(pool, at, now, sight, look, reading, fenced, unread, look_anew)
+
+    # ---- looking
+
+    def _read_redis(self, fenced: FencedStore) -> tuple[Reading | None, StoreUnavailable | None]:
+        """Return what Redis says, or why it says nothing."""
+        try:
+            if not fenced.entered:
+                self._enter(fenced)
+            self._meet_pools(fenced, fenced.saved() if set(self._pools.current) - set(self._runs) else {})
+            reading = self._store.run(read(self._store.keys, self._all_queues(), at=self._clock()))
+        except StoreUnavailable as error:
+            self._meet_pools(None, {})
+            return None, error
+        self._watch.note(reading)
+        self._reports = reading.reports
+        if reading.now is not None:
+            self._ahead = reading.now - reading.at
+        return reading, None
+
+    def _enter(self, fenced: FencedStore) -> None:
+        """Begin to lead: from then on no older leader writes."""
+        fenced.enter()
+        self._runs = {}
+        fenced.fence(self.queues())
+        fenced.forget_other_pools(self._pools.current)
+
+    def _meet_pools(self, fenced: FencedStore | None, saved: Mapping[str, bytes]) -> None:
+        """Begin with pools that are new, and end with those that are gone."""
+        pools = self._pools.current
+        for name in set(pools) - set(self._runs):
+            metrics.announce(name)
+            self._runs[name] = OnePool(name, self._platform, served=self._served)
+            self._runs[name].take_over(saved.get(name), self._clock())
+        gone = set(self._runs) - set(pools)
+        for name in gone:
+            del self._runs[name]
+            metrics.forget(name)
+        if fenced is not None:
+            fenced.fence(self._all_queues())
+            if gone:
+                fenced.forget_other_pools(pools)
+        if gone and self._served is not None:
+            self._served.keep(pools)
+
+    def _all_queues(self) -> list[str]:
+        """Return all queues of the pools, and those that their workers still serve."""
+        reports = [report for report in self._reports.values() if report.pool in self._runs]
+        return sorted({*self.queues(), *(queue for report in reports for queue in report.queues)})
+
+    def _look(self) -> tuple[Mapping[str, Sight], str]:
+        """Return what the platform shows, or why it shows nothing."""
+        try:
+            sights = self._platform.look()
+        except PlatformError as error:
+            if str(error) != self._blind:
+                log.warning("platform_unread", reason=str(error))
+            self._blind = str(error)
+            return {}, "pods"
+        self._blind = ""
+        return sights, ""
+
+    def _sight(self, run: OnePool, sight: Sight | None, at: float, blind: str) -> tuple[Sight | None, str]:
+        if sight is None:
+            return None, blind or "nothing is there to be scaled"
+        try:
+            return run.caught_up(sight, at), ""
+        except PlatformError:
+            return None, "pods"
+
+    def _forget_workers(self, fenced: FencedStore, reading: Reading, pods: frozenset[str]) -> None:
+        """Drop reports of workers that are gone for good: of our pools, no pod, and silent."""
+        gone = [
+            name
+            for name, report in reading.reports.items()
+            if report.pool in self._runs and name not in pods and self._watch.silent(name, reading.at) >= FORGET
+        ]
+        fenced.forget_workers(gone)

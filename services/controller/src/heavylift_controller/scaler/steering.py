@@ -1,0 +1,170 @@
+"""What people say about a pool, made one: the installation's settings, its WorkerPool, orders over HTTP, and a number
+that somebody has set on the Deployment beside us.
+
+Where they disagree about a number, an order goes before the WorkerPool, and that before the Deployment; only a number
+that was set on the Deployment after the order goes before the order. A hold that is over is as if it never was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from heavylift_controller.scaler.platform import Overrides, Sight
+from heavylift_controller.scaler.pools import Pool
+from heavylift_controller.scaling import PoolSettings, QueueTarget
+
+AUTOSCALERS = ("kube-controller-manager", "keda")
+"""What the names of those begin with that set numbers and are no persons."""
+
+
+class Action(StrEnum):
+    """What may be ordered."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    PAUSE = "pause"
+    RESUME = "resume"
+    FREEZE_IN = "freeze-in"
+    FREEZE_OUT = "freeze-out"
+    THAW = "thaw"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A person's order, as the API wrote it. Times are seconds since the epoch by Redis's clock."""
+
+    action: Action
+    at: float
+    by: str = ""
+    replicas: int | None = None
+    until: float | None = None
+
+
+_ORDER = TypeAdapter(Order)
+
+
+def parse_order(text: bytes) -> Order | None:
+    """Return the order; None if it cannot be read."""
+    try:
+        order = _ORDER.validate_json(text)
+    except ValidationError:
+        return None
+    return None if order.action is Action.HOLD and (order.replicas is None or order.replicas < 0) else order
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the orders so far amount to. Redis keeps the newest one alone, so this is kept by who leads."""
+
+    newest: float = 0.0
+    """When the newest was given."""
+    hold: Order | None = None
+    pause: Order | None = None
+    freeze_in: Order | None = None
+    freeze_out: Order | None = None
+    released_at: float = 0.0
+    to_release: bool = False
+    """The WorkerPool's own hold has yet to be taken back."""
+
+    def with_order(self, order: Order) -> Orders:
+        """Return what they amount to with another one; one that is known already changes nothing."""
+        if order.at <= self.newest:
+            return self
+        changes: Mapping[Action, dict[str, Any]] = {
+            Action.HOLD: {"hold": order, "to_release": False},
+            Action.RELEASE: {"hold": None, "released_at": order.at, "to_release": True},
+            Action.PAUSE: {"pause": order},
+            Action.RESUME: {"pause": None},
+            Action.FREEZE_IN: {"freeze_in": order},
+            Action.FREEZE_OUT: {"freeze_out": order},
+            Action.THAW: {"freeze_in": None, "freeze_out": None},
+        }
+        return replace(self, newest=order.at, **changes[order.action])
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A number that somebody has set on what we scale, and since when."""
+
+    by: str
+    replicas: int
+    since: float
+
+
+def stranger_of(before: Stranger | None, sight: Sight, now: float) -> Stranger | None:
+    """Return who has set the number, if that was no autoscaler. Where it is not noted when, it is from now on."""
+    if not sight.scaled_by or sight.scaled_by.startswith(AUTOSCALERS):
+        return None
+    known = before is not None and (before.by, before.replicas) == (sight.scaled_by, sight.replicas)
+    since = sight.scaled_at or (before.since if before is not None and known else now)
+    return Stranger(sight.scaled_by, sight.replicas, since)
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What the policy is to keep to."""
+
+    settings: PoolSettings
+    held_by: str = ""
+    hold_until: float | None = None
+
+
+def steered(pool: Pool, overrides: Overrides, orders: Orders, stranger: Stranger | None, now: float) -> Steering:
+    """Return what everybody's word amounts to at a time."""
+    hold = _hold(overrides, orders, stranger, now, manual=pool.manual_hold_seconds)
+    settings = pool.settings()
+    settings = replace(
+        settings,
+        queues=_queues(settings.queues, overrides.target_wait),
+        least=_first(overrides.least, settings.least),
+        most=_first(overrides.most, settings.most),
+        idle=_first(overrides.idle, settings.idle),
+        paused=_said(orders.pause, overrides.paused, now, settings.paused),
+        freeze_in=_said(orders.freeze_in, overrides.freeze_in, now, settings.freeze_in),
+        freeze_out=_said(orders.freeze_out, overrides.freeze_out, now, settings.freeze_out),
+        hold_at=hold.replicas if hold else None,
+    )
+    return Steering(settings, hold.by if hold else "", hold.until if hold else None)
+
+
+def _hold(
+    overrides: Overrides, orders: Orders, stranger: Stranger | None, now: float, *, manual: float
+) -> Order | None:
+    """Return the hold that stands, as an order."""
+    ordered = orders.hold if _stands(orders.hold, now) else None
+    found = None
+    if stranger is not None and stranger.since > orders.released_at:
+        found = Order(Action.HOLD, stranger.since, stranger.by, stranger.replicas, stranger.since + manual)
+    own = found if _stands(found, now) else None
+    if ordered and (own is None or ordered.at >= own.at):
+        return ordered
+    if overrides.hold_at is not None and not orders.to_release:
+        by = overrides.held_by or "its WorkerPool"
+        spec = Order(Action.HOLD, 0.0, by, overrides.hold_at, overrides.hold_until)
+        if _stands(spec, now):
+            return spec
+    return own or ordered
+
+
+def _stands(order: Order | None, now: float) -> bool:
+    return order is not None and (order.until is None or now < order.until)
+
+
+def _said(order: Order | None, override: bool | None, now: float, otherwise: bool) -> bool:
+    return _stands(order, now) or (otherwise if override is None else override)
+
+
+def _first(override: int | None, otherwise: int) -> int:
+    return otherwise if override is None else override
+
+
+def _queues(queues: Mapping[str, QueueTarget], target_wait: Mapping[str, float]) -> Mapping[str, QueueTarget]:
+    return {
+        name: replace(target, target_wait=target_wait[name]) if name in target_wait else target
+        for name, target in queues.items()
+    }
