@@ -123,7 +123,8 @@ class Watching:
             del self._pods[name]
 
     def _lease(self, kind: str, raw: Raw) -> None:
-        holder = (raw["spec"].get("holderIdentity") or "") if kind != "DELETED" else ""
+        # The holder is a pod's name, `_` and a number of the process.
+        holder = (raw["spec"].get("holderIdentity") or "").partition("_")[0] if kind != "DELETED" else ""
         if raw["metadata"]["name"] == f"{self._release.fullname}-scaling" and holder != self._leader:
             self._leader = holder
             self.chronicle.add(What.LEADS, "", name=holder)

@@ -47,7 +47,7 @@ class KubernetesPlatform:
 
     def __init__(self, api: Api, pools: Callable[[], Mapping[str, Pool]], *, lease: str, keda: bool = False) -> None:
         """`pools` returns the pools as they are now. With `keda`, KEDA scales out by what we tell it."""
-        instance = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        instance = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         self._api = api
         self._pools = pools
         self._keda = keda
