@@ -29,6 +29,9 @@ PLURAL = "workerpools.heavylift.dev"
 MANUAL_HOLD = 12
 """Seconds that a number stands which somebody else sets: long beside a tick, short beside a test."""
 
+TARGET = 20
+"""Seconds: long enough for a boot on a busy machine. Where it is not, workers are kept for work that may come back."""
+
 _JOBS = Path(__file__).with_name("pool_jobs.py")
 POOL_JOBS: Manifest = {
     "apiVersion": "v1",
@@ -146,7 +149,7 @@ def pool_values(name: str, **autoscaling: object) -> Values:
         "env": {"PYTHONPATH": "/jobs", "POOL_QUEUE": name},
         "egress": "custom",
         "egressRules": [ledger],
-        "autoscaling": {"min": 0, "max": 3, "targetWaitSeconds": 3} | autoscaling,
+        "autoscaling": {"min": 0, "max": 3, "targetWaitSeconds": TARGET} | autoscaling,
         **SMALL,
     }
 

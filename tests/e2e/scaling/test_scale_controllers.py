@@ -26,7 +26,7 @@ def test_another_controller_leads_within_fifteen_seconds_and_nothing_is_decided_
         leader = controllers.prepare()
         position = chronicle.position
         at = controllers.kill(leader)
-        jobs = scaled.submit(pool, *[0.2] * 24)
+        jobs = scaled.submit(pool, *[1.0] * 24)
         assert controllers.replace(leader, at, position).at - at <= NEW_LEADER_WITHIN
         assert {job.status for job in ended(scaled.client, jobs)} == {"succeeded"}
         raised = [seen for seen in _numbers(scaled, pool, position) if seen.after > seen.before]
@@ -39,7 +39,7 @@ def test_pools_scale_without_the_definition_of_workerpool(scaled: Installation) 
     kubectl("delete", "crd", PLURAL)
     try:
         position = scaled.watching.chronicle.position
-        jobs = ended(scaled.client, scaled.submit(pool, *[0.2] * 24))
+        jobs = ended(scaled.client, scaled.submit(pool, *[1.0] * 24))
         assert {job.status for job in jobs} == {"succeeded"}
         scaled.wait_for_replicas(pool, 0, 150)
         numbers = _numbers(scaled, pool, position)
@@ -59,7 +59,7 @@ def test_a_pool_that_another_autoscaler_owns_is_left_to_it_and_says_so(scaled: I
         said = scaled.wait_for_status(pool, lambda said: "HorizontalPodAutoscaler" in _words(said), what="a refusal")
         assert name in _words(said)
         position = scaled.watching.chronicle.position
-        jobs = scaled.submit(pool, *[0.2] * 24)
+        jobs = scaled.submit(pool, *[1.0] * 24)
         until = time.monotonic() + QUIET
         wait_until(lambda: time.monotonic() > until, QUIET + 5, every=0.5)
         assert [seen for seen in _numbers(scaled, pool, position) if ours(seen)] == []

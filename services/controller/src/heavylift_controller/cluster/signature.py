@@ -7,13 +7,15 @@ nor a person with `kubectl scale`. So the number that is there is claimed; what 
 
 from __future__ import annotations
 
-from heavylift_controller.cluster.api import APPLY_PATCH, Api
+from http import HTTPStatus
+
+from heavylift_controller.cluster.api import APPLY_PATCH, Api, ApiError
 from heavylift_controller.cluster.caches import APPS
 from heavylift_controller.cluster.fields import number, text
 
 
 def sign(api: Api, deployment: str) -> None:
-    """Claim the number of a Deployment as it is. Raises ApiError, 409 if it was changed meanwhile."""
+    """Claim the number of a Deployment as it is; where that has just changed, not yet. Raises ApiError."""
     path = api.path(APPS, "deployments", deployment)
     found = api.request("GET", path)
     claim = {
@@ -22,4 +24,8 @@ def sign(api: Api, deployment: str) -> None:
         "metadata": {"name": deployment, "resourceVersion": text(found, "metadata", "resourceVersion")},
         "spec": {"replicas": number(found, "spec", "replicas", default=1)},
     }
-    api.request("PATCH", f"{path}/scale", claim, content_type=APPLY_PATCH)
+    try:
+        api.request("PATCH", f"{path}/scale", claim, content_type=APPLY_PATCH)
+    except ApiError as error:
+        if error.status != HTTPStatus.CONFLICT:
+            raise
