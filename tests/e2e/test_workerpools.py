@@ -6,6 +6,7 @@ No controller runs here. What one writes is written by its own code, from here.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,16 @@ def test_a_hold_with_an_end_is_released_whole_by_the_documented_patch(namespace:
     release = '{"spec":{"replicas":null,"holdUntil":null}}'
     namespace.kubectl("patch", "workerpool/rel-video", "--type=merge", "--patch", release)
     assert _read(namespace, "rel-video")["spec"] == {"max": 9}
+
+
+def test_a_hold_that_is_over_is_taken_back_but_not_one_that_came_after_the_look(namespace: Namespace, api: Api) -> None:
+    hold = {"replicas": 2, "holdUntil": "2020-01-01T00:00:00Z", "min": 1}
+    namespace.apply(_workerpool("rel-image", hold), _workerpool("rel-video", hold))
+    seen = [_read(namespace, name) for name in ("rel-image", "rel-video")]
+    namespace.kubectl("scale", "workerpool/rel-video", "--replicas=7")
+    WorkerPools(api).end_holds(seen, now=time.time())
+    assert _read(namespace, "rel-image")["spec"] == {"min": 1}
+    assert _read(namespace, "rel-video")["spec"]["replicas"] == 7
 
 
 def test_an_annotation_pauses_a_pool(namespace: Namespace) -> None:

@@ -145,8 +145,32 @@ def test_a_new_object_gets_the_status_anew(server: ScriptedApi, pools: WorkerPoo
 def test_a_release_takes_away_the_hold_and_nothing_else(server: ScriptedApi, pools: WorkerPools):
     server.script(answer({}))
     pools.release("rel-video")
-    body = {"spec": {"replicas": None, "holdUntil": None}}
+    body = {"metadata": {}, "spec": {"replicas": None, "holdUntil": None}}
     assert _asked(server) == ("PATCH", f"{OBJECTS}/rel-video", body, "application/merge-patch+json")
+
+
+def _held(until: str | None) -> dict[str, object]:
+    spec = {"replicas": 2} | ({"holdUntil": until} if until else {})
+    return {"metadata": {"name": "rel-video", "resourceVersion": "77"}, "spec": spec}
+
+
+def test_a_hold_whose_time_is_over_is_released_if_nobody_has_changed_it(server: ScriptedApi, pools: WorkerPools):
+    server.script(answer({}))
+    assert pools.end_holds([_held("2027-01-15T08:00:00Z")], now=1_800_000_003.0) == ("rel-video",)
+    body = {"metadata": {"resourceVersion": "77"}, "spec": {"replicas": None, "holdUntil": None}}
+    assert _asked(server) == ("PATCH", f"{OBJECTS}/rel-video", body, "application/merge-patch+json")
+
+
+def test_a_hold_that_was_changed_meanwhile_is_left(server: ScriptedApi, pools: WorkerPools):
+    server.script(answer({}, 409))
+    pools.end_holds([_held("2027-01-15T08:00:00Z")], now=1_800_000_003.0)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("until", [None, "2027-01-15T08:00:05Z", "2027-01-15T08:00:00Z"])
+def test_a_hold_that_lasts_is_left(server: ScriptedApi, pools: WorkerPools, until: str | None):
+    assert pools.end_holds([_held(until)], now=1_800_000_001.0) == ()
+    assert not server.requests
 
 
 def _made() -> Any:

@@ -32,6 +32,8 @@ LOOK = 0.5
 """Seconds between looks for what may be written by now."""
 MAKE = 15.0
 """Seconds between looks for WorkerPools that are missing."""
+HOLDS = 5.0
+"""Seconds between looks for holds whose time is over."""
 DEFINITION = 60.0
 """Seconds between looks at the definition of WorkerPool."""
 MOST_NOTES = 256
@@ -111,7 +113,7 @@ class Reporter:
             self._write_statuses()
 
     def _prepare(self) -> None:
-        """Look at the definition, and make WorkerPools that are missing, now and then."""
+        """Look at the definition, make WorkerPools that are missing and end holds, now and then."""
         now = time.monotonic()
         if now >= self._due.get("definition", 0.0):
             self._due["definition"] = now + DEFINITION
@@ -119,6 +121,9 @@ class Reporter:
         if now >= self._due.get("workerpools", 0.0) and not self._caches.workerpools_absent:
             self._due["workerpools"] = now + MAKE
             self._attempt("workerpools", self._make)
+        if now >= self._due.get("holds", 0.0):
+            self._due["holds"] = now + HOLDS
+            self._attempt("holds", self._end_holds)
 
     def _look_at_definition(self) -> None:
         found = read_definition(self._api)
@@ -131,6 +136,12 @@ class Reporter:
         made = self._workerpools.ensure(self._pools(), deployments, self._caches.workerpools())
         if made:
             log.info("workerpools_made", names=made)
+
+    def _end_holds(self) -> None:
+        known = self._caches.workerpools()
+        own = [known[pool.resource] for pool in self._pools().values() if pool.resource in known]
+        if ended := self._workerpools.end_holds(own, now=time.time()):
+            log.info("holds_ended", names=ended)
 
     def _sign(self) -> None:
         """Have it noted who sets the numbers that are ours to set."""

@@ -7,17 +7,22 @@ name is somebody else's and left alone.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from http import HTTPStatus
 
 from heavylift_controller.cluster.api import MERGE_PATCH, Api, ApiError, JsonObject
 from heavylift_controller.cluster.crd_version import API_VERSION, KIND, PLURAL
 from heavylift_controller.cluster.fields import Json, text, texts
+from heavylift_controller.cluster.fields import name as name_of
+from heavylift_controller.cluster.overrides import overrides_of
 from heavylift_controller.cluster.pool_status import gist
 from heavylift_controller.scaler.pools import Pool
 
 FIGURES_SECONDS = 5.0
 """Between two writes of a status in which only figures have moved: at 200 pools that is 40 requests a second."""
+SLACK_SECONDS = 2.0
+"""After its end a hold is taken back: whoever decides by another clock has seen that it is over."""
+HOLD = ("replicas", "holdUntil")
 LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/part-of", "heavylift.dev/pool")
 """Taken over from the Deployment: they tell whose pool it is."""
 
@@ -85,10 +90,29 @@ class WorkerPools:
         self._written[name] = now, status
         return True
 
-    def release(self, name: str) -> None:
-        """End a hold: take the number and its end out of the spec. Raises ApiError."""
-        released = {"spec": {"replicas": None, "holdUntil": None}}
+    def release(self, name: str, *, version: str = "") -> None:
+        """End a hold: take the number and its end out of the spec. Raises ApiError.
+
+        With the `resourceVersion` at which the object was seen, it is done only if that is still so.
+        """
+        released = {"metadata": {"resourceVersion": version} if version else {}, "spec": dict.fromkeys(HOLD)}
         self._api.request("PATCH", self._path(name), released, content_type=MERGE_PATCH)
+
+    def end_holds(self, workerpools: Iterable[Json], *, now: float) -> tuple[str, ...]:
+        """Release those whose time is over, and return their names. Raises ApiError.
+
+        A hold that is over means nothing; but were its end left there, the next number would be over at once. `now` is
+        in seconds since the epoch.
+        """
+        over = [each for each in workerpools if (overrides_of(each)[0].hold_until or now) < now - SLACK_SECONDS]
+        for each in over:
+            try:
+                self.release(name_of(each), version=text(each, "metadata", "resourceVersion"))
+            except ApiError as error:
+                # Changed meanwhile, perhaps by a person who holds it anew: it is looked at again.
+                if error.status != HTTPStatus.CONFLICT:
+                    raise
+        return tuple(name_of(each) for each in over)
 
     def _make(self, workerpool: JsonObject) -> None:
         try:
