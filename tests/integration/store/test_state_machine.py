@@ -200,7 +200,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(mark=st.sets(st.sampled_from(["a", "b", "c"])), release=st.sets(st.sampled_from(["a", "b", "c"])))
     def drain(self, mark: set[str], release: set[str]) -> None:
-        mark -= release
+        mark = mark - release
         call = ops.drain(self.bench.keys, QUEUE, epoch=self.epoch, mark=sorted(mark), release=sorted(release))
         assert self.bench.run(call)
         self.marked = (self.marked | mark) - release
