@@ -188,6 +188,7 @@ RULES: tuple[tuple[str, Schema], ...] = (
     ("redis.maxmemory", {"type": ["string", "integer"], "pattern": "^([0-9]+([kKmMgG][bB]?)?)?$"}),
     ("*.retentionPolicy.*", choice("Retain", "Delete")),
     ("scaling.engine", choice("builtin", "keda", "hpa", "none")),
+    ("*.keda.mode", choice("brain", "simple")),
     ("artifacts.type", choice("pvc", "s3")),
     ("flower.urlPrefix", {"type": "string", "pattern": "^(/.*)?$"}),
     ("settings", settings("redis_timeout", "redis_connect_timeout", "heartbeat_interval")),

@@ -151,8 +151,9 @@ def test_a_pool_with_rules_of_its_own_reaches_what_they_say(helm4: Helm):
     assert not policies.let(Connection(pod(_of_pool(release, "video")), API_SERVER, 443))
 
 
-def test_keda_reaches_redis_where_it_scales(helm4: Helm):
-    release = parse(helm4.template(merged(SECRETS, {"scaling": {"engine": "keda"}})))
+def test_keda_reaches_redis_where_it_looks_at_the_queues_itself(helm4: Helm):
+    simple = {"workers": {"defaults": {"autoscaling": {"keda": {"mode": "simple"}}}}}
+    release = parse(helm4.template(merged(SECRETS, {"scaling": {"engine": "keda"}}, simple)))
     (redis,) = release.of_component("redis")
     assert Policies.of(release).let(Connection(KEDA, pod(redis), REDIS))
     assert not Policies.of(release).let(Connection(STRANGER, pod(redis), REDIS))

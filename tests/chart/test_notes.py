@@ -97,7 +97,20 @@ def test_the_test_is_named_if_there_is_one(notes: Notes, helm: Helm):
         ({"redis": {"persistence": {"enabled": False}}}, "all jobs are lost"),
         ({"flower": {"auth": {"enabled": False}}}, "Flower asks for no password"),
         ({"networkPolicy": {"enabled": False}}, "No NetworkPolicies"),
-        ({"scaling": {"engine": "keda"}}, "KEDA does not see running jobs"),
+        (
+            {
+                "scaling": {"engine": "keda"},
+                "workers": {"pools": {"video": {"autoscaling": {"keda": {"mode": "simple"}}}}},
+            },
+            "KEDA does not see running jobs (video)",
+        ),
+        (
+            {
+                "scaling": {"engine": "keda"},
+                "workers": {"pools": {"video": {"autoscaling": {"keda": {"triggers": [{"type": "cron"}]}}}}},
+            },
+            "The triggers of workers.pools.video.autoscaling.keda are left out",
+        ),
         ({"redis": {"enabled": False}, "externalRedis": {"host": "redis.example"}}, "without a password"),
         ({"redis": {"enabled": False}, "externalRedis": {"urlSecret": {"name": "url"}}}, "reach port 6379 alone"),
         ({"flower": {"ingress": {"enabled": True, "hosts": ["flower.example"]}}}, "no Ingress controller or gateway"),

@@ -1,12 +1,20 @@
 """Pools: the defaults and what a pool says over them, and that the chart never says how many pods there are."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.chart.helm import Helm
 from tests.chart.knobs import default, other
-from tests.chart.kube import Deployment, HorizontalPodAutoscaler, PodDisruptionBudget, ScaledObject
+from tests.chart.kube import (
+    ConfigMap,
+    Deployment,
+    HorizontalPodAutoscaler,
+    PodDisruptionBudget,
+    ScaledObject,
+    TriggerAuthentication,
+)
 from tests.chart.release import POOL, Release, parse
 from tests.chart.values import SECRETS, Path, at, leaves, merged
 
@@ -14,6 +22,11 @@ ENGINES = ("builtin", "none", "hpa", "keda")
 
 DEFAULTS: Path = ("workers", "defaults")
 SOLO: Path = ("workers", "pools", "solo")
+
+BRAIN = {"scaling": {"engine": "keda"}}
+SIMPLE = merged(BRAIN, at((*DEFAULTS, "autoscaling", "keda", "mode"), "simple"))
+SIMPLE_IMAGES: Path = ("workers", "pools", "images", "autoscaling", "keda", "mode")
+PAUSED_SCALE_IN = "autoscaling.keda.sh/paused-scale-in"
 
 # One pool that says nothing but its name.
 BARE = {"workers": {"defaults": {"queues": ["solo"]}, "pools": {"video": None, "solo": {}}}}
@@ -55,7 +68,7 @@ def test_an_engine_scales_every_pool_and_another_none(helm4: Helm, engine: str, 
 def test_an_engine_raises_a_pool_to_its_least_number(helm4: Helm):
     limits = {"workers": {"pools": {"video": {"autoscaling": {"min": 3, "max": 7}}}}}
     by_cpu = parse(helm4.template(merged(SECRETS, limits, {"scaling": {"engine": "hpa"}})))
-    by_queue = parse(helm4.template(merged(SECRETS, limits, {"scaling": {"engine": "keda"}})))
+    by_queue = parse(helm4.template(merged(SECRETS, limits, SIMPLE)))
     (hpa,), (scaled,) = by_cpu.of(HorizontalPodAutoscaler), by_queue.of(ScaledObject)
     assert (hpa.spec.min_replicas, hpa.spec.max_replicas) == (3, 7)
     assert (scaled.spec.min_replica_count, scaled.spec.max_replica_count) == (3, 7)
@@ -63,12 +76,60 @@ def test_an_engine_raises_a_pool_to_its_least_number(helm4: Helm):
 
 def test_keda_looks_at_every_queue_of_a_pool_under_its_key(helm4: Helm):
     pool = {"queues": ["images", "thumbnails"], "concurrency": 4}
-    values = {"keyPrefix": "mine:", "scaling": {"engine": "keda"}, "workers": {"pools": {"images": pool}}}
-    release = parse(helm4.template(merged(SECRETS, values)))
+    values = {"keyPrefix": "mine:", "workers": {"pools": {"images": pool}}}
+    release = parse(helm4.template(merged(SECRETS, SIMPLE, values)))
     triggers = release.get(ScaledObject, "demo-heavylift-worker-images").spec.triggers
     assert [one.metadata["listName"] for one in triggers] == ["mine:images", "mine:thumbnails"]
     assert {one.metadata["listLength"] for one in triggers} == {"4"}
     assert {one.metadata["address"] for one in triggers} == {"demo-heavylift-redis.work.svc:6379"}
+
+
+def test_keda_asks_the_controller_for_a_pools_number(helm4: Helm):
+    (scaled,) = parse(helm4.template(merged(SECRETS, BRAIN))).of(ScaledObject)
+    (trigger,) = scaled.spec.triggers
+    assert trigger.type == "external-push"
+    assert trigger.metadata == {"scalerAddress": "demo-heavylift-controller.work.svc:9091", "pool": "video"}
+    assert trigger.authentication_ref is None
+
+
+def test_keda_only_adds_pods_where_the_controller_takes_them_away(helm4: Helm):
+    mine = {"annotations": {"example.com/owner": "films", PAUSED_SCALE_IN: "false"}, "behavior": {"scaleDown": {}}}
+    values = merged(BRAIN, at((*DEFAULTS, "autoscaling"), {"min": 2, "keda": mine}))
+    (scaled,) = parse(helm4.template(merged(SECRETS, values))).of(ScaledObject)
+    assert scaled.metadata.annotations == {"example.com/owner": "films", PAUSED_SCALE_IN: "true"}
+    assert scaled.spec.min_replica_count == 0
+    assert scaled.spec.fallback
+    assert scaled.spec.fallback.behavior == "currentReplicasIfHigher"
+    assert scaled.spec.advanced
+    assert scaled.spec.advanced.horizontal_pod_autoscaler_config
+    behavior = scaled.spec.advanced.horizontal_pod_autoscaler_config.behavior
+    assert behavior
+    assert behavior.scale_down
+    assert behavior.scale_down.select_policy == "Disabled"
+    assert behavior.scale_up
+    assert behavior.scale_up.stabilization_window_seconds == 0
+
+
+def test_kedas_trigger_and_its_password_are_for_the_simple_mode_alone(helm4: Helm):
+    brain = parse(helm4.template(merged(SECRETS, BRAIN)))
+    assert brain.of(TriggerAuthentication) == []
+    mixed = merged(BRAIN, {"workers": {"pools": {"images": {"queues": ["images"]}}}}, at(SIMPLE_IMAGES, "simple"))
+    release = parse(helm4.template(merged(SECRETS, mixed)))
+    kinds = {scaled.name: [one.type for one in scaled.spec.triggers] for scaled in release.of(ScaledObject)}
+    assert kinds == {"demo-heavylift-worker-images": ["redis"], "demo-heavylift-worker-video": ["external-push"]}
+    assert len(release.of(TriggerAuthentication)) == 1
+
+
+def test_the_controller_only_looks_on_where_keda_decides(helm4: Helm):
+    mixed = merged(BRAIN, {"workers": {"pools": {"images": {"queues": ["images"]}}}}, at(SIMPLE_IMAGES, "simple"))
+    release = parse(helm4.template(merged(SECRETS, mixed)))
+    pools = json.loads(release.get(ConfigMap, "demo-heavylift-pools").data["pools.json"])["pools"]
+    assert {name: pool["shadow"] for name, pool in pools.items()} == {"images": True, "video": False}
+
+
+def test_in_shadow_keda_is_asked_for_nothing(helm4: Helm):
+    release = parse(helm4.template(merged(SECRETS, BRAIN, {"scaling": {"shadow": True}})))
+    assert release.of(ScaledObject) == []
 
 
 def test_keda_takes_no_pods_away_before_their_grace_is_over(release: Release):

@@ -79,8 +79,9 @@ def test_a_secret_cannot_be_made_up_without_a_cluster(helm: Helm, missing: str):
                 "redis": {"enabled": False},
                 "externalRedis": {"urlSecret": {"name": "url"}},
                 "scaling": {"engine": "keda"},
+                **_pool({"autoscaling": {"keda": {"mode": "simple"}}}),
             },
-            "scaling.engine is keda, which reads no URL from a Secret.",
+            "autoscaling.keda.mode is simple, and KEDA reads no URL from a Secret.",
         ),
         (
             {"redis": {"resources": {"limits": {"memory": None}}}},

@@ -87,8 +87,8 @@ remedy to the list it is given; templates/checks.yaml refuses to render with all
 
 {{- define "heavylift.checks.scaling" -}}
 {{- $engine := .root.Values.scaling.engine }}
-{{- if and (eq $engine "keda") (not .root.Values.redis.enabled) .root.Values.externalRedis.urlSecret.name }}
-{{- include "heavylift.wrong" (dict "wrong" .wrong "say" "scaling.engine is keda, which reads no URL from a Secret. Set externalRedis.host, port, username and auth in place of externalRedis.urlSecret.") }}
+{{- if and (include "heavylift.keda.simple" .root) (not .root.Values.redis.enabled) .root.Values.externalRedis.urlSecret.name }}
+{{- include "heavylift.wrong" (dict "wrong" .wrong "say" "autoscaling.keda.mode is simple, and KEDA reads no URL from a Secret. Set externalRedis.host, port, username and auth in place of externalRedis.urlSecret.") }}
 {{- end }}
 {{- with .root.Values.api }}
 {{- if .autoscaling.enabled }}

@@ -1,3 +1,21 @@
+{{/* The pools whose queues KEDA measures itself. A map. */}}
+{{- define "heavylift.keda.simple" -}}
+{{- if eq .Values.scaling.engine "keda" }}
+{{- range $name, $pool := include "heavylift.pools" . | fromYaml }}
+{{- if eq $pool.autoscaling.keda.mode "simple" }}
+{{ $name }}: {{ toJson $pool.queues }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* How the HPA of a pool behaves whose number the controller says: up at once, and never down. */}}
+{{- define "heavylift.keda.behavior" -}}
+{{- $up := dict "stabilizationWindowSeconds" 0 "selectPolicy" "Max" "policies" (list (dict "type" "Pods" "value" 1000 "periodSeconds" 15)) }}
+{{- $behavior := .behavior | default dict }}
+{{- dict "scaleUp" ($behavior.scaleUp | default $up) "scaleDown" (dict "selectPolicy" "Disabled") | toYaml }}
+{{- end }}
+
 {{- define "heavylift.keda.sentinels" -}}
 {{- if not .Values.redis.enabled }}{{ join "," .Values.externalRedis.sentinel.nodes }}{{ end }}
 {{- end }}

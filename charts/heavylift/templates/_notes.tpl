@@ -28,10 +28,15 @@
 - Passwords given as values can be read with `helm get values`. Secrets of your own are named with existingSecret.
 {{- end }}
 {{- range $queue, $pools := include "heavylift.sharedQueues" . | fromYaml }}
-- The queue {{ $queue }} is served by several pools ({{ join ", " $pools }}){{ if eq $values.scaling.engine "keda" }}, and KEDA makes each of them grow for all of it{{ end }}.
+- The queue {{ $queue }} is served by several pools ({{ join ", " $pools }}){{ if include "heavylift.keda.simple" $ }}, and KEDA makes each of them grow for all of it{{ end }}.
 {{- end }}
-{{- if eq $values.scaling.engine "keda" }}
-- KEDA does not see running jobs: it takes pods away that still work. They get the pool's grace, then their jobs go back to the queue.
+{{- range $name, $pool := include "heavylift.pools" . | fromYaml }}
+{{- if and (eq $values.scaling.engine "keda") (eq $pool.autoscaling.keda.mode "brain") $pool.autoscaling.keda.triggers }}
+- The triggers of workers.pools.{{ $name }}.autoscaling.keda are left out: in the mode brain the controller would take away what they add. It has windows and a min of its own.
+{{- end }}
+{{- end }}
+{{- with include "heavylift.keda.simple" . | fromYaml | keys | sortAlpha }}
+- KEDA does not see running jobs ({{ join ", " . }}): it takes pods away that still work. They get the pool's grace, then their jobs go back to the queue.
 {{- end }}
 {{- end }}
 

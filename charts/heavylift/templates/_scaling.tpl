@@ -32,7 +32,7 @@ pods. Empty: not at all, and it asks nothing of the API server.
 
 {{- define "heavylift.pool.json" -}}
 {{- $autoscaling := .pool.autoscaling }}
-{{- $shadow := ne (include "heavylift.scaling.acts" .root) "true" }}
+{{- $shadow := or (ne (include "heavylift.scaling.acts" .root) "true") (and (eq .root.Values.scaling.engine "keda") (eq $autoscaling.keda.mode "simple")) }}
 {{- $fullname := include "heavylift.fullname" .root }}
 {{- $windows := list }}
 {{- range $autoscaling.windows }}
