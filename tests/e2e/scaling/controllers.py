@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from pathlib import Path
 from types import TracebackType
 
 from tests.e2e.commands import run
@@ -71,9 +70,10 @@ class Controllers:
 
     def _processes(self, pod: str) -> list[int]:
         """Return the ids that the pod's processes have on the node, whichever runtime it has."""
-        find = f"grep --files-with-matches --no-messages --null-data '^HOSTNAME={pod}$' /proc/[0-9]*/environ"
+        named = f"grep --quiet --no-messages --null-data '^HOSTNAME={pod}$' $process/environ"
+        find = f"for process in /proc/[0-9]*; do if {named}; then basename $process; fi; done"
         found = run("docker", "exec", self._node, "sh", "-c", find)
-        return [int(Path(line).parent.name) for line in found.split()]
+        return [int(line) for line in found.split()]
 
 
 def _is_ready(pod: Pod) -> bool:
