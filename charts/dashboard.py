@@ -75,6 +75,12 @@ def run_time(share: float, *, by: str = "", window: str = "$__rate_interval") ->
     return quantile(share, "heavylift_job_run_seconds", by=by, where=QUEUES, window=window)
 
 
+def of_pools(what: str, *, by: str = "") -> str:
+    """Return the query of what the controller that scales says of each pool; the others say 0."""
+    labels = ", ".join(filter(None, ("pool", by)))
+    return f"max by ({labels}) (heavylift_pool_{what}{{{SCOPE}}})"
+
+
 def _by(labels: str) -> str:
     return f" by ({labels})" if labels else ""
 
@@ -236,6 +242,66 @@ WORKERS = Row(
     ],
 )
 
+SCALING = Row(
+    "Scaling",
+    [
+        timeseries(
+            "Workers of a pool",
+            Query(of_pools("desired_workers"), "{{pool}} desired"),
+            Query(of_pools("current_workers"), "{{pool}} asked for"),
+            Query(of_pools("ready_workers"), "{{pool}} ready"),
+            description="What the queues need, the number that is set, and the workers that take jobs.",
+            unit="short",
+        ),
+        timeseries(
+            "What makes the number",
+            Query(f"{of_pools('limiter', by='limiter')} > 0", "{{pool}} {{limiter}}"),
+            description="What prevails: slo, min, max, hold, busy … `kubectl get workerpools -o wide` has the words.",
+            unit="short",
+            stacked=True,
+        ),
+        timeseries(
+            "Frozen or held",
+            Query(of_pools("frozen"), "{{pool}} frozen"),
+            Query(of_pools("held"), "{{pool}} held by somebody"),
+            description="Frozen: Redis or the API server cannot be read, so nothing is changed.",
+            unit="short",
+        ),
+        timeseries(
+            "Reaction, p95",
+            Query(quantile(0.95, "heavylift_scaling_reaction_seconds", by="pool"), "{{pool}}"),
+            description="From a job's arrival in a pool at rest until more workers were asked for.",
+            unit="s",
+            width=6,
+        ),
+        timeseries(
+            "Changes and drains",
+            Query(per_second("heavylift_scaling_changes_total", by="pool, direction"), "{{pool}} {{direction}}"),
+            Query(per_second("heavylift_scaling_drains_total", by="pool, result"), "{{pool}} {{result}}"),
+            description="Numbers set, and how drains ended. `wrong`, a worker that went and was to stay, must be 0.",
+            unit="cps",
+            width=6,
+        ),
+        timeseries(
+            "Learned",
+            Query(of_pools("service_seconds"), "{{pool}} job"),
+            Query(of_pools("boot_seconds"), "{{pool}} boot"),
+            Query(of_pools("hold_seconds"), "{{pool}} kept idle"),
+            description="How long a job takes, the next worker takes to start, and one is kept without work.",
+            unit="s",
+            width=6,
+        ),
+        timeseries(
+            "Controller that scales",
+            Query(f"sum (heavylift_scaling_leader{{{SCOPE}}})", "leaders, must be 1"),
+            Query(quantile(0.95, "heavylift_scaling_tick_seconds"), "one look at all pools, p95, s"),
+            description="None for more than 15 s: nobody scales. With the engines hpa and none there is none.",
+            unit="short",
+            width=6,
+        ),
+    ],
+)
+
 REDIS = Row(
     "Redis (from its exporter)",
     [
@@ -311,7 +377,7 @@ def overview() -> str:
         title="Heavylift",
         description="Jobs, queues, workers, Redis and the API of a release of Heavylift.",
         variables=VARIABLES,
-        rows=(GOLDEN, PER_QUEUE, PER_TYPE, WORKERS, REDIS, API),
+        rows=(GOLDEN, PER_QUEUE, PER_TYPE, WORKERS, SCALING, REDIS, API),
     )
     return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
 

@@ -16,6 +16,7 @@ from heavylift_api.settings import ApiSettings
 from heavylift_controller import metrics as controller_metrics
 from heavylift_controller.observer import Observer, QueueStateCollector
 from heavylift_controller.queues import Queues
+from heavylift_controller.scaler import metrics as scaling_metrics
 from heavylift_worker.desk import Desk
 from heavylift_worker.jobs.video import transcode
 from heavylift_worker.metrics import PrometheusMeter
@@ -36,6 +37,7 @@ def existing_series(redis_url: str) -> list[Series]:
     api_metrics.create_submit_series(transcode.name)
     controller_metrics.announce("video")
     controller_metrics.announce_loop("observer")
+    scaling_metrics.announce("video")
     PrometheusMeter(Desk(Claimant("worker", "boot"), slots=2), [transcode], ["video"])
     return [
         *_samples(REGISTRY.collect()),

@@ -46,7 +46,8 @@ def watched(operator: None, new_namespace: NamespaceFactory) -> Iterator[tuple[R
         monitor = {"enabled": True, "labels": LABELS, "interval": "1s", "scrapeTimeout": "1s"}
         monitoring = {"serviceMonitor": monitor, "podMonitor": monitor, "dashboard": {"enabled": True}}
         here = {"networkPolicy": {"scrapeFrom": [{"podSelector": {}}]}}
-        release.install(team({"monitoring": monitoring, "flower": {"enabled": True}}, here))
+        scaled = {"scaling": {"engine": "builtin"}}
+        release.install(team({"monitoring": monitoring, "flower": {"enabled": True}}, scaled, here))
         wait_until(lambda: namespace.pods("app.kubernetes.io/name=prometheus"), 60, what="Prometheus", every=1)
         namespace.kubectl("wait", "--for=condition=Ready", "pod/prometheus-prometheus-0", "--timeout=90s")
         with PortForward(namespace, "prometheus-operated", 9090) as forward, release.client() as client:
