@@ -180,6 +180,12 @@ def test_a_frozen_pool_has_no_number(keda: Keda) -> None:
     assert keda.refusal() == (grpc.StatusCode.UNAVAILABLE, "Pool 'video' is held as it is: frozen: pods.")
 
 
+def test_a_pool_in_shadow_has_no_number(keda: Keda) -> None:
+    keda.refusal()
+    keda.publish(replace(SEEN, shadow=True))
+    assert keda.refusal()[0] is grpc.StatusCode.UNAVAILABLE
+
+
 def test_the_first_job_is_pushed_at_once(keda: Keda) -> None:
     keda.put(0, active=False)
     said = keda.told()

@@ -75,6 +75,8 @@ class Answers:
 def _told(status: PoolStatus) -> Answer:
     if status.frozen:
         raise UndecidedError(f"Pool {status.pool!r} is held as it is: {status.limiter}.")
+    if status.shadow:
+        raise UndecidedError(f"Pool {status.pool!r} is only looked at (shadow).")
     leaving = bool(status.draining or status.going)
     pool = {"replicas": status.current, "wanted": status.desired}
     return Answer(
