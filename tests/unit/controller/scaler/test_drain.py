@@ -156,6 +156,19 @@ def test_a_rollout_that_waits_for_us_gets_its_workers_drained_even_the_busy_ones
     assert (step.cost, step.shrink, step.release) == (("b",), None, ())
 
 
+def test_it_is_told_whom_a_rollout_waits_for():
+    old = [busy("a", revision="old"), idle("b", revision="old")]
+    step = plan(seen(*old, surplus={"old": 2}, rollout=True), 2)
+    assert step.waits_for == "a change waits for the jobs of a"
+
+
+def test_a_worker_that_does_not_report_holds_a_rollout_up_and_is_named():
+    old = [idle("a", unknown=True, revision="old"), idle("b", revision="old"), idle("c", unknown=True, revision="new")]
+    step = plan(seen(*old, surplus={"old": 2}, rollout=True), 2)
+    assert step.victims == ("b",)
+    assert step.waits_for == "a change waits for a: no report comes from there; delete what runs nothing"
+
+
 def test_of_a_surplus_those_stay_victims_that_are_marked():
     old = [marked(busy("a", revision="old")), idle("b", revision="old")]
     assert plan(seen(*old, surplus={"old": 1}), 2).victims == ("a",)

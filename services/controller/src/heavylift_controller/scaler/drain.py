@@ -15,6 +15,7 @@ look and our change. Then the first to go are still those that are marked.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -136,7 +137,7 @@ def plan(seen: Seen, wanted: int) -> Plan:
         cost=tuple(victim.name for victim in victims if victim.empty and victim.cost is None),
         uncost=tuple(member.name for member in others if member.cost == DRAINED) if seen.calm else (),
         shrink=shrink,
-        waits_for=waits_for,
+        waits_for=_held_up(seen, victims) or waits_for,
     )
 
 
@@ -165,6 +166,17 @@ def _surplus_of(seen: Seen) -> list[Member]:
         known = [member for member in seen.members if member.revision == revision and not member.unknown]
         victims += sorted(known, key=lambda member: (member.mark is None, member.busy, _order(member)))[:count]
     return victims
+
+
+def _held_up(seen: Seen, victims: Sequence[Member]) -> str:
+    """Return whom a change of the platform's own waits for, in words; empty: for nobody but us."""
+    chosen = Counter(victim.revision for victim in victims)
+    short = {revision for revision, count in seen.surplus.items() if chosen[revision] < count}
+    silent = [member.name for member in seen.members if member.unknown and member.revision in short]
+    if silent:
+        return f"a change waits for {_names(silent)}: no report comes from there; delete what runs nothing"
+    working = [victim.name for victim in victims if victim.busy]
+    return f"a change waits for the jobs of {_names(working)}" if working else ""
 
 
 def _order(member: Member) -> tuple[int, bool, float, str]:
