@@ -47,6 +47,11 @@ def test_of_many_draining_workers_some_are_named():
     assert faults(status) == []
 
 
+def test_why_nothing_is_done_stands_behind_the_decision():
+    status = _status(reason="2 workers instead of 3: nobody waits.", note="waits for the drain of a")
+    assert status["reason"] == "2 workers instead of 3: nobody waits. Waits for the drain of a."
+
+
 def test_a_hold_is_shown_with_who_and_until_when():
     status = _status(Limiter.HELD, held_by="kubectl", hold_until=1_800_000_060.0)
     assert (status["heldBy"], status["holdUntil"]) == ("kubectl", "2027-01-15T08:01:00Z")

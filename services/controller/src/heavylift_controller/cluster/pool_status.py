@@ -62,7 +62,7 @@ def status_of(
         "ready": status.ready,
         "draining": list(status.draining[:MOST_NAMES]),
         "limiter": status.limiter,
-        "reason": " ".join(filter(None, (status.reason, status.note))),
+        "reason": f"{status.reason} {status.note[:1].upper()}{status.note[1:]}." if status.note else status.reason,
         "heldBy": status.held_by or None,
         "holdUntil": _time(status.hold_until),
         "shadow": status.shadow,
