@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from heavylift_controller.cluster.deployments import (
+    EXPECTED_SECONDS,
     Scalings,
     SeenDeployment,
     SeenReplicaSet,
@@ -45,27 +46,75 @@ def test_what_kubernetes_notes_of_the_time_at_which_a_number_was_set():
     assert read_deployment(deployment("scaled")).scaled_at == 0  # the scale subresource notes none
 
 
-def test_a_number_changed_while_we_look_on_gets_the_time_at_which_it_was_seen():
-    scalings = Scalings()
-    scaled = read_deployment(deployment("scaled"))
-    ours = read_deployment(deployment("ours"))
-    ours = replace(ours, name=scaled.name, uid=scaled.uid)
+def scaled_by(name: str, replicas: int) -> SeenDeployment:
+    """Return one Deployment as it is after somebody, or nobody that is noted, has set its number."""
+    found = read_deployment(deployment(name)) if name else replace(settled_at(0, scaled_by=""), owner=None)
+    return replace(found, name="video", uid="1", replicas=replicas)
 
-    assert scalings.dated(ours, 100.0).scaled_at == 0
-    assert scalings.dated(scaled, 200.0).scaled_at == 200
-    assert scalings.dated(scaled, 300.0).scaled_at == 200
-    assert scalings.dated(replace(scaled, replicas=9), 400.0).scaled_at == 400
-    assert scalings.dated(ours, 500.0).scaled_at == 0
+
+def leading() -> Scalings:
+    return Scalings(lambda: True)
+
+
+def test_a_number_changed_while_we_look_on_gets_the_time_at_which_it_was_seen():
+    scalings = leading()
+
+    assert scalings.told(scaled_by("ours", 2), 100.0).scaled_at == 0
+    assert scalings.told(scaled_by("scaled", 3), 200.0).scaled_at == 200
+    assert scalings.told(scaled_by("scaled", 3), 300.0).scaled_at == 200
+    assert scalings.told(scaled_by("scaled", 9), 400.0).scaled_at == 400
+    assert scalings.told(scaled_by("ours", 8), 500.0).scaled_at == 0
 
 
 def test_of_a_number_that_stood_there_before_the_time_is_not_known():
-    assert Scalings().dated(read_deployment(deployment("scaled")), 200.0).scaled_at == 0
+    seen = leading().told(scaled_by("scaled", 2), 200.0)
+
+    assert (seen.scaled_by, seen.scaled_at) == ("kubectl", 0)
 
 
 def test_a_time_that_kubernetes_has_noted_is_the_time():
-    edited = read_deployment(deployment("edited"))
+    edited = scaled_by("edited", 5)
+    scalings = leading()
+    scalings.told(scaled_by("ours", 2), 100.0)
 
-    assert Scalings().dated(edited, 200.0).scaled_at == edited.scaled_at
+    assert scalings.told(edited, 200.0).scaled_at == edited.scaled_at
+
+
+def test_a_number_that_nobody_is_noted_for_is_somebodys_unless_we_have_set_it():
+    scalings = leading()
+    scalings.told(scaled_by("", 0), 100.0)
+
+    scalings.expect("video", 3, 110.0)
+    ours = scalings.told(scaled_by("", 3), 111.0)
+    theirs = scalings.told(scaled_by("", 5), 120.0)
+    again = scalings.told(scaled_by("", 3), 130.0)
+
+    assert (ours.scaled_by, ours.scaled_at) == ("", 0)
+    assert (theirs.scaled_by, theirs.scaled_at) == ("somebody", 120)
+    assert (again.scaled_by, again.scaled_at) == ("somebody", 130)  # we have set it to 3 once, not twice
+
+
+def test_a_number_stays_somebodys_when_it_is_claimed_as_it_is():
+    scalings = leading()
+    scalings.told(scaled_by("", 0), 100.0)
+    scalings.told(scaled_by("", 5), 120.0)
+
+    assert scalings.told(scaled_by("ours", 5), 121.0).scaled_by == "somebody"
+
+
+def test_a_number_that_nobody_is_noted_for_may_be_the_leaders_while_we_do_not_lead():
+    scalings = Scalings(lambda: False)
+    scalings.told(scaled_by("", 0), 100.0)
+
+    assert scalings.told(scaled_by("", 3), 120.0).scaled_by == ""
+
+
+def test_what_we_meant_to_set_long_ago_is_no_longer_expected():
+    scalings = leading()
+    scalings.told(scaled_by("", 0), 100.0)
+    scalings.expect("video", 3, 100.0)
+
+    assert scalings.told(scaled_by("", 3), 100.0 + EXPECTED_SECONDS).scaled_by == "somebody"
 
 
 def test_a_recorded_deployment_is_read():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from heavylift_controller.cluster.api import Api, JsonObject
@@ -29,10 +29,10 @@ APPS = "apps/v1"
 class Caches:
     """Copies of the namespace's objects."""
 
-    def __init__(self, api: Api, *, keda: bool = False) -> None:
-        """With `keda`, KEDA scales out by what we tell it."""
+    def __init__(self, api: Api, leads: Callable[[], bool], *, keda: bool = False) -> None:
+        """`leads` tells whether this process sets the numbers. With `keda`, KEDA scales out by what we tell it."""
         self._keda = keda
-        self._scalings = Scalings()
+        self.scalings = Scalings(lambda: leads() and not keda)
         self._pods = Watch(api, api.path("v1", "pods"), read_pod, selector=POOL)
         self._deployments = Watch(api, api.path(APPS, "deployments"), self.read, selector=POOL)
         replica_sets = api.path(APPS, "replicasets")
@@ -61,8 +61,8 @@ class Caches:
         return max(self._pods.age(), self._deployments.age())
 
     def read(self, obj: Json) -> SeenDeployment:
-        """Return what is known of a Deployment, with the time since when its number stands."""
-        return self._scalings.dated(read_deployment(obj), time.time())
+        """Return what is known of a Deployment, with who has set its number and when."""
+        return self.scalings.told(read_deployment(obj), time.time())
 
     def deployments(self) -> Mapping[str, SeenDeployment]:
         """Return the pools' Deployments by name."""

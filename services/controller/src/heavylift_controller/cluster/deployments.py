@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -17,6 +17,10 @@ HELM = "helm"
 AUTOSCALERS = ("kube-controller-manager", "keda")
 """Who writes a number that an HPA or KEDA decides."""
 APPLY = "kubectl-client-side-apply"
+SOMEBODY = "somebody"
+"""Who has set a number that Kubernetes notes nobody for."""
+EXPECTED_SECONDS = 10.0
+"""How long after our request a number may be seen for the first time and is ours."""
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 BIRTH_SECONDS = 2.0
 """A number that was set within so many seconds of the Deployment's creation came with it."""
@@ -54,14 +58,19 @@ class SeenDeployment:
     updated: int
     """How many of these are of the newest template."""
     paused: bool
+    owner: str | None
+    """Who is noted as having set `replicas`; None: nobody."""
     scaled_by: str
-    """Who has set `replicas`, if neither we nor Helm."""
+    """The same, if it is neither us nor Helm."""
     scaled_at: float
     """When, in seconds since the epoch; 0 where Kubernetes does not note it, as for `kubectl scale`."""
-    signed: bool
-    """Kubernetes notes who sets `replicas`."""
     pod_template: Json
     """The spec that its pods have."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether Kubernetes notes who sets `replicas`."""
+        return self.owner is not None
 
     @property
     def reference(self) -> JsonObject:
@@ -88,7 +97,8 @@ class SeenDeployment:
 def read_deployment(obj: Json) -> SeenDeployment:
     """Return what is known of a Deployment."""
     spec, status = part(obj, "spec"), part(obj, "status")
-    scaled_by, scaled_at = _scaled(obj)
+    owner = _owner(obj)
+    scaled_by, scaled_at = _scaled(obj, owner)
     return SeenDeployment(
         name=name(obj),
         uid=text(obj, "metadata", "uid"),
@@ -99,9 +109,9 @@ def read_deployment(obj: Json) -> SeenDeployment:
         existing=number(status, "replicas"),
         updated=number(status, "updatedReplicas"),
         paused=value(spec, "paused") is True,
+        owner=None if owner is None else text(owner, "manager"),
         scaled_by=scaled_by,
         scaled_at=scaled_at,
-        signed=bool(_owners(obj)),
         pod_template=part(spec, "template", "spec"),
     )
 
@@ -133,47 +143,78 @@ def surplus(pods: Iterable[SeenPod], replica_sets: Iterable[SeenReplicaSet]) -> 
     return {revision: count - wanted[revision] for revision, count in there.items() if count > wanted[revision]}
 
 
-class Scalings:
-    """Since when each Deployment has had a number that somebody has set.
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number of replicas as it was last seen, and who beside us had set it when."""
 
-    Kubernetes notes no time with what is written through the scale subresource. What changes while we look on gets the
-    time at which we saw it; of a number that stood there before, the time is not known.
+    uid: str
+    replicas: int
+    scaled_by: str
+    scaled_at: float
+
+
+class Scalings:
+    """Who has set each Deployment's number, and since when it stands, where the object alone does not tell.
+
+    Kubernetes notes no time with what is written through the scale subresource, and nobody once the number has been 0,
+    until it is claimed (signature.py). So a number that changes while we look on has the time at which we saw it; and
+    while we lead, one that nobody is noted for and that we did not set is somebody's. What was before we looked on is
+    not known. May be used by any number of threads.
     """
 
-    def __init__(self) -> None:
-        self._seen: dict[str, tuple[tuple[object, ...], float]] = {}
+    def __init__(self, leads: Callable[[], bool]) -> None:
+        """`leads` tells whether nobody but this process sets numbers on behalf of the installation."""
+        self._leads = leads
+        self._numbers: dict[str, _Number] = {}
+        self._expected: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
 
-    def dated(self, deployment: SeenDeployment, now: float) -> SeenDeployment:
-        """Return the Deployment as seen at `now`, in seconds since the epoch, with the time if it is known."""
-        seen = (deployment.uid, deployment.scaled_by, deployment.replicas)
+    def expect(self, name: str, replicas: int, now: float) -> None:
+        """Note that we are about to set a number."""
         with self._lock:
-            before, at = self._seen.get(deployment.name, (seen, 0.0))
-            at = deployment.scaled_at or (at if seen == before else now)
-            self._seen[deployment.name] = seen, at
-        return replace(deployment, scaled_at=at if deployment.scaled_by else 0.0)
+            self._expected[name] = replicas, now
+
+    def told(self, seen: SeenDeployment, now: float) -> SeenDeployment:
+        """Return the Deployment as seen at `now`, in seconds since the epoch, with who and when as far as is known."""
+        with self._lock:
+            before = self._numbers.get(seen.name)
+            if before is None or before.uid != seen.uid:
+                by, at = seen.scaled_by, seen.scaled_at
+            elif before.replicas == seen.replicas:
+                # Claimed by us (signature.py), it is noted as ours, and is still somebody's.
+                by, at = before.scaled_by, before.scaled_at
+            else:
+                by, at = self._changed(seen, now)
+            self._numbers[seen.name] = _Number(seen.uid, seen.replicas, by, at)
+        return replace(seen, scaled_by=by, scaled_at=at)
+
+    def _changed(self, seen: SeenDeployment, now: float) -> tuple[str, float]:
+        number, at = self._expected.get(seen.name, (None, 0.0))
+        if number == seen.replicas and now - at < EXPECTED_SECONDS:
+            del self._expected[seen.name]
+            return "", 0.0
+        by = seen.scaled_by if seen.owner is not None else SOMEBODY * self._leads()
+        return by, (seen.scaled_at or now) if by else 0.0
 
 
-def _scaled(obj: Json) -> tuple[str, float]:
-    """Return who beside us has set the number, and when; as Kubernetes notes it for each field."""
-    # Two own it only where both want the same number; who scaled is then who meant it.
-    newest = max(
-        _owners(obj), key=lambda entry: (text(entry, "subresource") == "scale", moment(entry, "time")), default={}
-    )
-    manager, at = text(newest, "manager"), moment(newest, "time")
-    came_with_it = 0.0 < at <= moment(obj, "metadata", "creationTimestamp") + BIRTH_SECONDS
-    if manager in (FIELD_MANAGER, HELM) or came_with_it or _defaulted(obj, manager):
-        return "", 0.0
-    return manager, at
-
-
-def _owners(obj: Json) -> list[Json]:
-    """Return what is noted of those who set the number."""
-    return [
+def _owner(obj: Json) -> Json | None:
+    """Return the newest entry that Kubernetes has noted for the number."""
+    owners = [
         entry
         for entry in parts(obj, "metadata", "managedFields")
         if value(entry, "fieldsV1", "f:spec", "f:replicas") is not None
     ]
+    # Two own it only where both want the same number; who scaled is then who meant it.
+    return max(owners, key=lambda entry: (text(entry, "subresource") == "scale", moment(entry, "time")), default=None)
+
+
+def _scaled(obj: Json, owner: Json | None) -> tuple[str, float]:
+    """Return who beside us has set the number, and when."""
+    manager, at = text(owner, "manager"), moment(owner, "time")
+    came_with_it = 0.0 < at <= moment(obj, "metadata", "creationTimestamp") + BIRTH_SECONDS
+    if manager in (FIELD_MANAGER, HELM) or came_with_it or _defaulted(obj, manager):
+        return "", 0.0
+    return manager, at
 
 
 def _defaulted(obj: Json, manager: str) -> bool:

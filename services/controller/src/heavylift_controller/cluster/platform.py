@@ -51,8 +51,8 @@ class KubernetesPlatform:
         self._api = api
         self._pools = pools
         self._keda = keda
-        self._caches = Caches(api, keda=keda)
         self._lease = Lease(api, lease, instance)
+        self._caches = Caches(api, lambda: self._lease.epoch() is not None, keda=keda)
         self.leadership = self._lease
         self._workerpools = WorkerPools(api)
         self._reporter = Reporter(api, self._caches, pools, self._lease, instance=instance)
@@ -109,12 +109,15 @@ class KubernetesPlatform:
     def scale(self, pool: str, *, current: int, to: int) -> Scaled:
         """Set the number, if it still is `current`. Raises PlatformError: it may or may not have been set."""
         name = self._pool(pool).deployment
+        if to == current:
+            return Scaled.DONE  # written all the same, it would make Kubernetes forget who has set the number
         patch = [
             # A Scale of zero replicas has no such field.
             {"op": "test", "path": "/spec/replicas", "value": current or None},
             {"op": "add", "path": "/spec/replicas", "value": to},
         ]
         path = self._api.path(APPS, "deployments", name, "scale")
+        self._caches.scalings.expect(name, to, time.time())
         try:
             self._api.request("PATCH", path, patch, content_type=JSON_PATCH, once=True)
         except ApiError as error:

@@ -87,7 +87,7 @@ class Sight:
     scaled_by: str = ""
     """Who set `replicas`, where that was a person or a program beside us."""
     scaled_at: float = 0.0
-    """When, in seconds since the epoch."""
+    """When, in seconds since the epoch; 0 where that is not known, since it was before this process looked on."""
     owner: str = ""
     """Another autoscaler that owns the number, such as `HorizontalPodAutoscaler/video`."""
     quota_room: int | None = None
