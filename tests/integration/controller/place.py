@@ -172,7 +172,7 @@ class TimedStore(Store):
         if not isinstance(reply, Reading):
             return reply
         now = {queue: replace(scene, now=scene.now + self.time.now) for queue, scene in reply.scenes.items()}
-        return replace(reply, scenes=now)
+        return replace(reply, scenes=now, now=reply.now and reply.now + self.time.now)
 
 
 class Scaling:

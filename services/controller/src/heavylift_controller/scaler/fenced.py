@@ -20,7 +20,7 @@ from heavylift.operations import (
     read_pools,
     save_memory,
 )
-from heavylift.store import Store
+from heavylift.store import Call, Store
 from heavylift_controller.scaler.platform import Leadership
 
 
@@ -78,9 +78,13 @@ class FencedStore:
             self._drain(queue, (), workers)
         self._store.run(call_workers(self._keys, workers))
 
-    def save(self, pool: str, kept: bytes) -> None:
-        """Keep what the next leader needs."""
-        if not self._store.run(save_memory(self._keys, pool, self._number, kept)):
+    def save(self, kept: Mapping[str, bytes]) -> None:
+        """Keep what the next leader needs of these pools, in one round trip."""
+        calls = [save_memory(self._keys, pool, self._number, text) for pool, text in kept.items()]
+        if not calls:
+            return
+        commands = [command for call in calls for command in call.commands]
+        if not self._store.run(Call(commands, lambda replies: all(reply == 1 for reply in replies), calls[0].script)):
             raise Deposed
 
     def saved(self) -> Mapping[str, bytes]:

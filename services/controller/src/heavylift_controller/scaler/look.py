@@ -7,7 +7,7 @@ and unknown is never taken for idle.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,12 +50,6 @@ class Watch:
         return at - self._idle_since.get(name, at)
 
 
-def queues_of(pool: str, served: Iterable[str], reports: Mapping[str, WorkerReport]) -> list[str]:
-    """Return the queues that the pool's workers take jobs from: those it is to serve, and those that they do."""
-    reported = (queue for report in reports.values() if report.pool == pool for queue in report.queues)
-    return sorted({*served, *reported})
-
-
 @dataclass(frozen=True)
 class Look:
     """One pool, seen from both sides."""
@@ -73,7 +67,7 @@ class Look:
     @cached_property
     def queues(self) -> list[str]:
         """The queues whose jobs its workers may hold."""
-        return queues_of(self.name, self.pool.queues, self.reading.reports)
+        return sorted({*self.pool.queues, *self.reading.served.get(self.name, ())})
 
     @property
     def unread(self) -> list[str]:

@@ -50,9 +50,9 @@ RESULTS = ("deleted", "released", "wrong")
 _OF_A_POOL = (DESIRED, CURRENT, READY, FROZEN, HELD, SERVICE_SECONDS, BOOT_SECONDS, HOLD_SECONDS)
 
 
-def announce(pool: str) -> None:
-    """Create a pool's series at 0."""
-    for metric in (*_OF_A_POOL, DRAIN_SECONDS, REACTION_SECONDS):
+def announce(pool: str) -> list[Gauge]:
+    """Create a pool's series at 0; returns its gauges, in the order above but for the limiter."""
+    for metric in (DRAIN_SECONDS, REACTION_SECONDS):
         metric.labels(pool=pool)
     for limiter in Limiter:
         LIMITER.labels(pool=pool, limiter=str(limiter))
@@ -60,6 +60,7 @@ def announce(pool: str) -> None:
         CHANGES.labels(pool=pool, direction=direction)
     for result in RESULTS:
         DRAINS.labels(pool=pool, result=result)
+    return [metric.labels(pool=pool) for metric in _OF_A_POOL]
 
 
 def reset(pool: str) -> None:

@@ -6,11 +6,11 @@ What is remembered between two turns only spares work or is told to people. Who 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from zlib import crc32
 
 import structlog
-from prometheus_client import Gauge
 
 from heavylift_controller.keda import number as keda
 from heavylift_controller.scaler import kept as keeping
@@ -25,7 +25,7 @@ from heavylift_controller.scaler.reading import Reading
 from heavylift_controller.scaler.served import Served, Serving
 from heavylift_controller.scaler.status import LAST, Change, PoolStatus, as_json
 from heavylift_controller.scaler.steering import Steering, parse_order, steered, stranger_of
-from heavylift_controller.scaling import Decision, Limiter, Phase, PoolState, decide, sentence
+from heavylift_controller.scaling import Decision, Inputs, Limiter, Phase, PoolState, Terms, decide, sentence
 
 SETTLING = 2.0
 """Seconds the platform must have been at rest: what it does is seen a little later."""
@@ -36,7 +36,10 @@ LOWERED = 3.0
 REFUSED = 5.0
 """Seconds until a number that was refused is tried again."""
 SAVE = 10.0
-"""Seconds between two saves of what was learned."""
+"""Seconds between two saves of what was learned. What people said and what was done is saved in the same turn."""
+
+INPUTS = tuple(each.name for each in fields(Inputs))
+TERMS = tuple(each.name for each in fields(Terms))
 
 log = structlog.get_logger()
 
@@ -82,10 +85,12 @@ class OnePool:
         self._saved_at = float("-inf")
         self._told: dict[str, str] = {}
         self._limiter: Limiter | None = None
+        self._gauges = metrics.announce(name)
 
     def take_over(self, kept: bytes | None, at: float) -> None:
         """Begin with what the last leader has kept, if anything; the platform may be about to act on its last word."""
         self._unrest_at = at
+        self._saved_at = at - crc32(self.name.encode()) % SAVE  # many pools are not all saved in one turn
         if kept is None:
             return
         try:
@@ -93,11 +98,14 @@ class OnePool:
         except ValueError as error:
             log.warning("memory_unreadable", pool=self.name, reason=str(error))
 
-    def save(self, fenced: FencedStore, at: float, *, now: bool = False) -> None:
-        """Save what the next leader needs, if it is time to."""
-        if now or at - self._saved_at >= SAVE:
-            fenced.save(self.name, keeping.dump(self.kept))
-            self._saved_at = at
+    def is_to_be_saved(self, at: float) -> bool:
+        """Return whether it is time to save what the next leader needs."""
+        return at - self._saved_at >= SAVE
+
+    def dumped(self, at: float) -> bytes:
+        """Return that, to be saved now."""
+        self._saved_at = at
+        return keeping.dump(self.kept)
 
     def caught_up(self, sight: Sight, at: float) -> Sight:
         """Return what is there, read anew while what is seen is older than a change of ours. Raises PlatformError."""
@@ -122,8 +130,6 @@ class OnePool:
         note = self._act(turn, decision, steering)
         status = self._status(turn, decision, steering, note)
         self._tell(decision, status)
-        if turn.fenced.entered and turn.reading is not None:
-            self.save(turn.fenced, turn.at)
         return status
 
     # ---- deciding
@@ -136,8 +142,8 @@ class OnePool:
         stranger = stranger_of(self.kept.stranger, turn.sight, turn.now) if turn.sight else self.kept.stranger
         changed = (orders, stranger) != (self.kept.orders, self.kept.stranger)
         self.kept = replace(self.kept, orders=orders, stranger=stranger)
-        if changed and turn.fenced.entered and turn.reading is not None:
-            self.save(turn.fenced, turn.at, now=True)
+        if changed:
+            self._saved_at = float("-inf")
         overrides = turn.sight.overrides if turn.sight else Sight(0, ()).overrides
         return steered(turn.pool, overrides, orders, stranger, turn.now)
 
@@ -255,7 +261,7 @@ class OnePool:
             return again.waits_for or "the last look showed something else: decided anew"
         staying = frozenset(member.name for member in seen.members) - shrink.going
         self.kept = replace(self.kept, going=Going(shrink.going, staying, shrink.to))
-        self.save(turn.fenced, turn.at, now=True)  # fenced: who leads no more ends here
+        turn.fenced.save({self.name: self.dumped(turn.at)})  # who leads no more ends here
         if turn.fenced.term.left() <= 0:
             return "the leadership is over"
         result = self._platform.scale(self.name, current=sight.replicas, to=shrink.to)
@@ -353,8 +359,8 @@ class OnePool:
             frozen=decision.limiter is Limiter.FROZEN,
             decided_at=turn.now,
             target=turn.pool.deployment,
-            inputs=asdict(decision.inputs),
-            terms=asdict(decision.terms),
+            inputs={name: getattr(decision.inputs, name) for name in INPUTS},
+            terms={name: getattr(decision.terms, name) for name in TERMS},
             last=self.kept.last,
             going=tuple(sorted(self.kept.going.names)) if self.kept.going else (),
             note=note,
@@ -375,19 +381,19 @@ class OnePool:
         self._told[reason] = said
 
     def _measure(self, decision: Decision, status: PoolStatus) -> None:
-        values: Mapping[Gauge, float | None] = {
-            metrics.DESIRED: status.desired,
-            metrics.CURRENT: status.current,
-            metrics.READY: status.ready,
-            metrics.FROZEN: status.frozen,
-            metrics.HELD: bool(status.held_by),
-            metrics.SERVICE_SECONDS: decision.inputs.service_seconds,
-            metrics.BOOT_SECONDS: decision.inputs.boot_seconds,
-            metrics.HOLD_SECONDS: decision.inputs.hold_seconds,
-        }
-        for gauge, value in values.items():
+        values = (
+            status.desired,
+            status.current,
+            status.ready,
+            status.frozen,
+            bool(status.held_by),
+            decision.inputs.service_seconds,
+            decision.inputs.boot_seconds,
+            decision.inputs.hold_seconds,
+        )
+        for gauge, value in zip(self._gauges, values, strict=True):
             if value is not None:
-                gauge.labels(pool=self.name).set(value)
+                gauge.set(value)
         if self._limiter is not decision.limiter:
             if self._limiter is not None:
                 metrics.LIMITER.labels(pool=self.name, limiter=str(self._limiter)).set(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from heavylift.constants import Keys
@@ -22,11 +22,10 @@ class Reading:
     """By worker."""
     orders: Mapping[str, bytes] = field(default_factory=dict)
     """By pool."""
-
-    @property
-    def now(self) -> float | None:
-        """Redis's time, in seconds since the epoch; None where no queue could be read."""
-        return max((scene.now for scene in self.scenes.values()), default=None)
+    now: float | None = None
+    """Redis's time, in seconds since the epoch; None where no queue could be read."""
+    served: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Pool -> queues from which its workers say that they take jobs."""
 
 
 def read(keys: Keys, queues: Sequence[str], *, at: float) -> Call[Reading]:
@@ -34,7 +33,19 @@ def read(keys: Keys, queues: Sequence[str], *, at: float) -> Call[Reading]:
     workers, orders, scenes = read_workers(keys), read_steering(keys), read_scenes(keys, queues)
 
     def parse(replies: list[Reply]) -> Reading:
-        return Reading(at, scenes.parse(replies[2:]), workers.parse(replies[:1]), orders.parse(replies[1:2]))
+        found = scenes.parse(replies[2:])
+        now = max((scene.now for scene in found.values()), default=None)
+        reports = workers.parse(replies[:1])
+        return Reading(at, found, reports, orders.parse(replies[1:2]), now, _served(reports.values()))
 
     commands = [*workers.commands, *orders.commands, *scenes.commands]
     return Call(commands, parse, scenes.script, tolerant=True)
+
+
+def _served(reports: Iterable[WorkerReport]) -> Mapping[str, frozenset[str]]:
+    served: dict[str, frozenset[str]] = {}
+    for report in reports:
+        known = served.get(report.pool, frozenset())
+        if not known.issuperset(report.queues):
+            served[report.pool] = known.union(report.queues)
+    return served

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 
 from heavylift.errors import StoreUnavailable
-from heavylift.operations import WorkerReport
 from heavylift.store import Store
 from heavylift_controller.scaler import metrics
 from heavylift_controller.scaler.fenced import Deposed, FencedStore, Term
-from heavylift_controller.scaler.look import Look, Watch, queues_of
+from heavylift_controller.scaler.look import Look, Watch
 from heavylift_controller.scaler.one_pool import OnePool, Turn
 from heavylift_controller.scaler.platform import Platform, PlatformError, Sight
 from heavylift_controller.scaler.pools import Pool, Pools
@@ -57,7 +56,8 @@ class Scaler:
         self._deposed: tuple[int, float] | None = None
         self._runs: dict[str, OnePool] = {}
         self._watch = Watch()
-        self._reports: Mapping[str, WorkerReport] = {}
+        self._served_by: Mapping[str, frozenset[str]] = {}
+        """Pool -> queues that its workers took jobs from, when Redis was read last."""
         self._blind = ""
         self._ahead = time.time() - clock()
         """Redis's clock less ours."""
@@ -132,6 +132,9 @@ class Scaler:
         if lost:
             raise lost
         fenced.publish(statuses)
+        if reading:
+            due = [run for run in self._runs.values() if run.is_to_be_saved(at)]
+            fenced.save({run.name: run.dumped(at) for run in due})
         if reading and not blind:
             self._forget_workers(fenced, reading, pods)
         if failures:
@@ -152,15 +155,15 @@ class Scaler:
     ) -> Turn:
         now = at + self._ahead
 
-        def joined(sight: Sight, reading: Reading) -> Look:
-            names = pods.union(pod.name for pod in sight.pods)
-            return Look(name, pool, sight, reading, self._watch, reading.now or now, names)
+        def joined(sight: Sight, reading: Reading, pods: frozenset[str]) -> Look:
+            return Look(name, pool, sight, reading, self._watch, reading.now or now, pods)
 
         def look_anew(sight: Sight) -> Look:
-            queues = queues_of(name, pool.queues, reading.reports if reading else {})
-            return joined(sight, self._store.run(read(self._store.keys, queues, at=self._clock())))
+            queues = sorted({*pool.queues, *self._served_by.get(name, ())})
+            anew = self._store.run(read(self._store.keys, queues, at=self._clock()))
+            return joined(sight, anew, pods.union(pod.name for pod in sight.pods))
 
-        look = joined(sight, reading) if sight and reading else None
+        look = joined(sight, reading, pods) if sight and reading else None
         return Turn(pool, at, now, sight, look, reading, fenced, unread, look_anew)
 
     # ---- looking
@@ -176,7 +179,7 @@ class Scaler:
             self._meet_pools(None, {})
             return None, error
         self._watch.note(reading)
-        self._reports = reading.reports
+        self._served_by = reading.served
         if reading.now is not None:
             self._ahead = reading.now - reading.at
         return reading, None
@@ -192,7 +195,6 @@ class Scaler:
         """Begin with pools that are new, and end with those that are gone."""
         pools = self._pools.current
         for name in set(pools) - set(self._runs):
-            metrics.announce(name)
             self._runs[name] = OnePool(name, self._platform, served=self._served)
             self._runs[name].take_over(saved.get(name), self._clock())
         gone = set(self._runs) - set(pools)
@@ -208,8 +210,8 @@ class Scaler:
 
     def _all_queues(self) -> list[str]:
         """Return all queues of the pools, and those that their workers still serve."""
-        reports = [report for report in self._reports.values() if report.pool in self._runs]
-        return sorted({*self.queues(), *(queue for report in reports for queue in report.queues)})
+        served = [self._served_by[name] for name in self._runs if name in self._served_by]
+        return sorted(frozenset(self.queues()).union(*served))
 
     def _look(self) -> tuple[Mapping[str, Sight], str]:
         """Return what the platform shows, or why it shows nothing."""

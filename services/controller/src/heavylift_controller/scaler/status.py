@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 
 import orjson
 from pydantic import TypeAdapter
@@ -67,11 +67,12 @@ class PoolStatus:
 
 
 _ADAPTER = TypeAdapter(PoolStatus)
+_FIELDS = tuple(each.name for each in fields(PoolStatus))
 
 
 def as_json(status: PoolStatus) -> dict[str, object]:
     """Return the status as it is written: a change's numbers are called `from` and `to`."""
-    written: dict[str, object] = asdict(status)
+    written: dict[str, object] = {name: getattr(status, name) for name in _FIELDS}
     written["last"] = [
         {"at": each.at, "from": each.before, "to": each.after, "reason": each.reason} for each in status.last
     ]

@@ -52,6 +52,7 @@ class Estimates:
         self._settings = settings
         self._ages: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         self._by_type: dict[tuple[str, str], ServiceTime] = {}
+        self._waiting: dict[str, Mixture] = {}
         for worker in workers:
             for job in worker.running:
                 self._ages[job.queue][job.job_type].append(job.age)
@@ -72,6 +73,11 @@ class Estimates:
 
     def waiting_in(self, queue: str, load: QueueLoad) -> Mixture:
         """Return how long what waits in a queue takes: by its types where they are known, else as what ran there."""
+        if queue not in self._waiting:
+            self._waiting[queue] = self._mixture(queue, load)
+        return self._waiting[queue]
+
+    def _mixture(self, queue: str, load: QueueLoad) -> Mixture:
         shares: Mapping[str, float] = load.waiting_types or self._ran_in(queue)
         parts = tuple((share, self.of_type(queue, job_type)) for job_type, share in shares.items() if share > 0)
         return Mixture(parts or ((1.0, service_times.estimate({}, (), expected=self._expected(queue))),))

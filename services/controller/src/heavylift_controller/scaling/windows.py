@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -18,8 +19,14 @@ def least_at(windows: Iterable[Window], now: float) -> int:
 
 def is_open(window: Window, now: float) -> bool:
     """Return whether the window has begun and is not over."""
-    here = datetime.fromtimestamp(now, ZoneInfo(window.timezone))
-    began = next(CronSim(window.cron, here + timedelta(minutes=1), reverse=True))
+    return now - _began(window.cron, window.timezone, int(now)) < window.seconds
+
+
+@lru_cache(maxsize=1024)
+def _began(cron: str, timezone: str, now: int) -> float:
+    """Return when the newest time of a cron expression was. Many pools have the same, and a time is a whole second."""
+    here = datetime.fromtimestamp(now, ZoneInfo(timezone))
+    began = next(CronSim(cron, here + timedelta(minutes=1), reverse=True))
     while began > here:
-        began = next(CronSim(window.cron, began, reverse=True))
-    return here - began < timedelta(seconds=window.seconds)
+        began = next(CronSim(cron, began, reverse=True))
+    return began.timestamp()
