@@ -52,3 +52,12 @@ def stay(ctx: JobContext, input: Nothing) -> None:
                 time.sleep(0.05)
         finally:
             program.kill()
+
+
+class Seconds(BaseModel):
+    seconds: float
+
+
+@job("test.sleep", queue="test")
+def sleep(ctx: JobContext, input: Seconds) -> None:
+    time.sleep(input.seconds)

@@ -163,6 +163,16 @@ def test_one_leads_until_its_time_is_over_and_the_next_has_a_higher_number(stack
     assert (first.epoch(), first.left()) == (None, 0)
 
 
+def test_a_controller_that_ends_lets_the_next_one_lead_at_once(stack: Stack, platform: LocalPlatform) -> None:
+    other = LocalLeadership(stack.store)
+    assert other.epoch() is None
+    platform.close()
+    assert platform.leadership.left() == 0
+    assert LocalLeadership(stack.store).epoch() == 2
+    platform.close()
+    assert LocalLeadership(stack.store).epoch() is None
+
+
 def test_a_lead_that_cannot_be_renewed_ends_by_itself(redis_server: RedisServer) -> None:
     clock = Clock()
     leadership = LocalLeadership(Store.from_settings(Settings(redis_url=redis_server.url)), clock=clock)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from heavylift.cli.exits import ExitCode
-from heavylift.cli.options import DEFAULTS, Data, Json, Port, RedisUrl, Workers
+from heavylift.cli.options import DEFAULTS, Data, Json, MinWorkers, Port, RedisUrl, TargetWait, Workers
 from heavylift.cli.output import stderr, stdout, write_json
 from heavylift.cli.signals import interrupted_by_signals, wait_for_signal
 from heavylift.dev import DevStack, StackOptions
@@ -26,6 +26,8 @@ def dev(
     *,
     port: Port = API_PORT,
     workers: Workers = DEFAULTS.workers,
+    min_workers: MinWorkers = DEFAULTS.min_workers,
+    target_wait: TargetWait = DEFAULTS.target_wait,
     redis_url: RedisUrl = None,
     data: Data = DEFAULTS.data,
     flower: Annotated[bool, typer.Option(help="Run Flower, on port 5555 or the next free one.")] = True,
@@ -40,6 +42,8 @@ def dev(
         data=data,
         port=port,
         workers=workers,
+        min_workers=min_workers,
+        target_wait=target_wait,
         redis_url=redis_url or None,
         flower=flower,
         jobs=tuple(jobs or ()),

@@ -21,7 +21,16 @@ ApiKey = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 Port = Annotated[int, typer.Option(min=1, max=65_535, help="The API's port.")]
-Workers = Annotated[int, typer.Option(min=0, max=64, help="Worker processes, one job at a time each.")]
+Workers = Annotated[
+    int, typer.Option(min=0, max=64, help="The most worker processes, one job at a time each; they come with the jobs.")
+]
+MinWorkers = Annotated[
+    int, typer.Option(min=1, max=64, help="Worker processes that stay while there is nothing to do.")
+]
+TargetWait = Annotated[
+    float,
+    typer.Option(min=0.1, metavar="SECONDS", help="How long a job should wait at most; decides how many workers come."),
+]
 RedisUrl = Annotated[
     str | None, typer.Option(envvar="REDIS_URL", help="A Redis to use. Without it the stack runs one of its own.")
 ]

@@ -17,6 +17,7 @@ class DataFolder:
         self.artifacts = self.root / "artifacts"
         self.logs = self.root / "logs"
         self.results = self.root / "results"
+        self.pools = self.root / "pools.json"
 
     def acquire(self) -> None:
         """Make the folder and take it. Raises StackError."""

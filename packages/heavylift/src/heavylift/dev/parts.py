@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from heavylift.dev.data import DataFolder
-from heavylift.dev.options import StackOptions
+from heavylift.dev.options import POOL, StackOptions
 from heavylift.dev.ports import HOST
 from heavylift.dev.process import ProcessSpec
 
@@ -31,23 +31,25 @@ class Addresses:
 
 
 def services(options: StackOptions, data: DataFolder, addresses: Addresses) -> list[ProcessSpec]:
-    """Return the processes jobs need, in the order to start them."""
-    env = {
-        "HEAVYLIFT_REDIS_URL": addresses.redis_url,
-        "HEAVYLIFT_ARTIFACTS_URL": data.artifacts.as_uri(),
-        "HEAVYLIFT_HOST": HOST,
-        "HEAVYLIFT_PORT": str(addresses.api_port),
-        "HEAVYLIFT_GRACE": _JOB_GRACE,
-        **options.env,
-    }
+    """Return the processes jobs need beside the workers, in the order to start them."""
+    env = _environment(options, data, addresses)
+    scaling = {"HEAVYLIFT_SCALING": "local", "HEAVYLIFT_POOLS_FILE": str(data.pools)} if options.workers else {}
     return [
         ProcessSpec("api", _python("heavylift_api"), env=env, stop_last=THEN),
-        ProcessSpec("controller", _python("heavylift_controller"), env=env, stop_last=THEN),
-        *(
-            ProcessSpec(name, _worker(name, options), env=env, stop_last=FIRST, grace=WORKER_GRACE)
-            for name in (f"worker-{number}" for number in range(1, options.workers + 1))
-        ),
+        ProcessSpec("controller", _python("heavylift_controller"), env={**env, **scaling}, stop_last=THEN),
     ]
+
+
+def worker(name: str, options: StackOptions, data: DataFolder, addresses: Addresses) -> ProcessSpec:
+    """Return a worker of the stack's pool."""
+    jobs = ("--jobs", *options.jobs) if options.jobs else ()
+    return ProcessSpec(
+        name,
+        _python("heavylift_worker", "--name", name, "--concurrency", "1", *jobs),
+        env={**_environment(options, data, addresses), "HEAVYLIFT_POOL": POOL},
+        stop_last=FIRST,
+        grace=WORKER_GRACE,
+    )
 
 
 def flower(options: StackOptions, addresses: Addresses) -> ProcessSpec:
@@ -61,10 +63,16 @@ def flower(options: StackOptions, addresses: Addresses) -> ProcessSpec:
     return ProcessSpec("flower", _python("heavylift_flower"), env=env, stop_last=THEN)
 
 
+def _environment(options: StackOptions, data: DataFolder, addresses: Addresses) -> dict[str, str]:
+    return {
+        "HEAVYLIFT_REDIS_URL": addresses.redis_url,
+        "HEAVYLIFT_ARTIFACTS_URL": data.artifacts.as_uri(),
+        "HEAVYLIFT_HOST": HOST,
+        "HEAVYLIFT_PORT": str(addresses.api_port),
+        "HEAVYLIFT_GRACE": _JOB_GRACE,
+        **options.env,
+    }
+
+
 def _python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
-
-
-def _worker(name: str, options: StackOptions) -> list[str]:
-    jobs = ("--jobs", *options.jobs) if options.jobs else ()
-    return _python("heavylift_worker", "--name", name, "--concurrency", "1", *jobs)

@@ -62,6 +62,8 @@ class SupervisedProcess:
         self.spec = spec
         self.restarts = 0
         self.pid: int | None = None
+        self.started_at = 0.0
+        """When it, or its newest successor, was started: seconds since the epoch."""
         self._guard = guard
         self._announce = announce
         self._on_line = on_line
@@ -102,6 +104,7 @@ class SupervisedProcess:
 
     async def _spawn(self) -> None:
         reader, writer = os.pipe()
+        self.started_at = time.time()
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *self.spec.command,

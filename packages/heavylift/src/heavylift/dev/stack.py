@@ -21,6 +21,9 @@ from heavylift.dev.ports import HOST, free_from, free_port, require_free, requir
 from heavylift.dev.process import ProcessSpec
 from heavylift.dev.ready import wait_until_ready
 from heavylift.dev.supervisor import Supervisor
+from heavylift.dev.workers import Workers, write_pools
+from heavylift.settings import Settings, load
+from heavylift.store import AsyncStore
 
 FLOWER_PORT = 5555
 
@@ -61,6 +64,7 @@ class DevStack:
         self._exits = ExitStack()
         self._supervisor: Supervisor | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._workers: Workers | None = None
 
     @property
     def api_url(self) -> str:
@@ -98,7 +102,7 @@ class DevStack:
 
     def pids(self) -> dict[str, int]:
         """Return the process id of each part that runs now."""
-        processes = self._running.processes
+        processes = self._running.processes.copy()  # in one step: workers come and go on the supervisor's thread
         return {name: process.pid for name, process in processes.items() if process.pid}
 
     @property
@@ -126,11 +130,25 @@ class DevStack:
         port = free_port() if self.options.port is None else require_free(self.options.port)
         redis_url = await self._start_redis(supervisor)
         self._addresses = parts.Addresses(redis_url, port, free_from(FLOWER_PORT))
+        write_pools(self.data.pools, (), self.options.pool)
         for spec in parts.services(self.options, self.data, self._addresses):
             await supervisor.start(spec)
+        if self.options.workers:
+            await self._start_workers(supervisor)
         await wait_until_ready(supervisor, api_url=self.api_url, redis_url=redis_url, workers=self.options.workers)
         if self.options.flower:  # last: its imports would delay the others
             await supervisor.start(parts.flower(self.options, self._addresses))
+
+    async def _start_workers(self, supervisor: Supervisor) -> None:
+        self._workers = Workers(
+            supervisor,
+            lambda name: parts.worker(name, self.options, self.data, self._addresses),
+            pool=self.options.pool,
+            store=AsyncStore.from_settings(load(Settings, redis_url=self.redis_url)),
+            pools_file=self.data.pools,
+            announce=self._announce,
+        )
+        await self._workers.start()
 
     async def _start_redis(self, supervisor: Supervisor) -> str:
         if self.options.redis_url is not None:
@@ -148,4 +166,6 @@ class DevStack:
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting])
+        if self._workers is not None:
+            await self._workers.stop()
         await self._running.stop()

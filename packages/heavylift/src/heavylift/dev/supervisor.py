@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 from typing import TextIO
@@ -43,16 +42,22 @@ class Supervisor:
         self._announce = announce
         self._echo = echo
         self._hurry = asyncio.Event()
-        self._files = ExitStack()
+        self._files: dict[str, TextIO] = {}
 
     async def start(self, spec: ProcessSpec) -> None:
         """Start a process and keep it running."""
         # Line-buffered and written from the event loop: a few local lines a second, not worth a thread.
-        log = self._files.enter_context(self.log_file(spec.name).open("w", buffering=1))
+        log = self._files[spec.name] = self.log_file(spec.name).open("w", buffering=1)
         on_line = self._line_writer(spec.name, log)
         process = SupervisedProcess(spec, guard=self._guard, announce=self._announce, on_line=on_line)
         await process.start()
         self.processes[spec.name] = process
+
+    async def end(self, name: str) -> None:
+        """End a process for good; the others go on."""
+        await self.processes[name].stop(hurry=self._hurry)
+        del self.processes[name]
+        self._files.pop(name).close()
 
     def log_file(self, name: str) -> Path:
         """Return where a process's output is kept."""
@@ -67,7 +72,8 @@ class Supervisor:
         ranked = sorted(self.processes.values(), key=_rank)
         for _, group in groupby(ranked, key=_rank):
             await asyncio.gather(*(process.stop(hurry=self._hurry) for process in group))
-        self._files.close()
+        for log in self._files.values():
+            log.close()
 
     def _line_writer(self, name: str, log: TextIO) -> Callable[[str], None]:
         def write(line: str) -> None:

@@ -80,6 +80,11 @@ def lead(keys: Keys, who: str, *, seconds: float) -> Call[Lead]:
     return Call.of(script("local_lead"), [keys.local], [who, round(seconds * 1000)], lambda reply: Lead(to_int(reply)))
 
 
+def end_lead(keys: Keys, who: str) -> Call[None]:
+    """Give up the lead, if `who` has it."""
+    return Call.of(script("local_lead"), [keys.local], [who, 0], lambda _: None)
+
+
 def write_order(keys: Keys, who: str, pool: str, *, read: LocalOrder, order: LocalOrder) -> Call[Written]:
     """Set a pool's order, if `who` leads and the order is still the one that was read."""
     args = [who, pool, _ORDER.dump_json(read), _ORDER.dump_json(order)]

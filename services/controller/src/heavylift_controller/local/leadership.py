@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
@@ -44,6 +45,13 @@ class LocalLeadership:
         if self._epoch is None:
             return 0.0
         return max(0.0, self._renewed_at + PERIOD - self._clock())
+
+    def end(self) -> None:
+        """Let another controller lead at once. Never raises: without an answer of Redis the lead ends by itself."""
+        if self._epoch is not None:
+            self._epoch = None
+            with contextlib.suppress(StoreUnavailable):
+                self._store.run(local.end_lead(self._store.keys, self.token))
 
     def _renew(self) -> None:
         asked_at = self._clock()  # before Redis begins to count: who leads must not think so for longer than Redis

@@ -85,7 +85,8 @@ class LocalPlatform:
         (log.warning if warning else log.info)("pool_event", pool=pool, reason=reason, sentence=sentence)
 
     def close(self) -> None:
-        """Do nothing: the lead ends by itself."""
+        """Lead no more. Never raises."""
+        self.leadership.end()
 
     def _sight(self, order: LocalOrder, report: LocalReport, workers: Mapping[str, WorkerReport]) -> Sight:
         now = self._clock()
