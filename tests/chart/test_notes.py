@@ -1,5 +1,6 @@
 """What is printed after an install: the next commands, about objects that are there, and what one should mind."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from tests.chart.helm import CHART, NAMESPACE, Helm, Values
-from tests.chart.kube import Deployment, PersistentVolumeClaim, Secret, Service
+from tests.chart.kube import ConfigMap, Deployment, PersistentVolumeClaim, Secret, Service
 from tests.chart.release import Release, parse
 from tests.chart.values import SECRETS, merged
 
@@ -38,10 +39,12 @@ def notes(tmp_path_factory) -> Notes:
 
 def test_every_command_is_for_this_namespace_and_about_what_is_there(notes: Notes, helm: Helm, values: Path):
     release, text = parse(helm.template(values)), notes(helm, values)
+    pools = {pool["resource"] for pool in _told(release)}
     for command in re.findall(r"^    (?:export \w+=\$\()?(kubectl [^|&#)\n]*)", text, re.MULTILINE):
         assert f"--namespace {NAMESPACE}" in command
         for kind, name in re.findall(r"\b(deployment|service)/(\S+)", command):
             release.get({"deployment": Deployment, "service": Service}[kind], name)
+        assert set(re.findall(r"\bworkerpool/(\S+)", command)) <= pools
 
 
 def test_keys_and_passwords_are_fetched_from_where_they_are(notes: Notes, helm: Helm, values: Path):
@@ -69,12 +72,33 @@ def test_without_an_engine_it_says_how_to_scale_each_pool(notes: Notes, helm: He
 
 
 @pytest.mark.parametrize(
-    ("engine", "objects"), [("hpa", "horizontalpodautoscalers"), ("keda", "scaledobjects")], ids=["hpa", "keda"]
+    ("engine", "objects"),
+    [("builtin", "workerpools"), ("hpa", "horizontalpodautoscalers"), ("keda", "scaledobjects")],
+    ids=["builtin", "hpa", "keda"],
 )
 def test_with_an_engine_it_says_how_to_watch_it(notes: Notes, helm: Helm, engine: str, objects: str):
     text = notes(helm, merged(TWO_POOLS, {"scaling": {"engine": engine}}))
     assert f"kubectl --namespace work get {objects}" in text
     assert "scale deployment/" not in text  # it would be undone
+
+
+@pytest.mark.parametrize(
+    ("scaling", "seen", "held"),
+    [
+        ({"engine": "builtin"}, True, True),
+        ({"engine": "builtin", "shadow": True}, True, False),
+        ({"engine": "hpa", "shadow": True}, True, False),
+        ({"engine": "none"}, False, False),
+    ],
+    ids=str,
+)
+def test_it_says_how_to_see_and_hold_a_pool_where_that_is_heard(
+    notes: Notes, helm4: Helm, scaling: dict[str, object], seen: bool, held: bool
+):
+    text = notes(helm4, merged(TWO_POOLS, {"scaling": scaling}))
+    assert ("get workerpools" in text) is seen
+    assert ("scale workerpool/demo-heavylift-images --replicas=3" in text) is held
+    assert ("""patch='{"spec":{"replicas":null}}'""" in text) is held
 
 
 def test_the_address_is_the_ingress_if_there_is_one(notes: Notes, helm: Helm):
@@ -141,6 +165,12 @@ def test_it_names_the_claims_that_outlive_the_release(notes: Notes, helm: Helm):
     kept_by_nobody = {"redis": {"persistence": {"retentionPolicy": {"whenDeleted": "Delete"}}}}
     kept_by_nobody = merged(SECRETS, kept_by_nobody, {"artifacts": {"pvc": {"retain": False}}})
     assert "claim" not in notes(helm, kept_by_nobody).partition("helm uninstall")[2]
+
+
+def _told(release: Release) -> list[dict[str, str]]:
+    """Return the pools that the controller is told of."""
+    files = [one.data["pools.json"] for one in release.of(ConfigMap) if "pools.json" in one.data]
+    return [pool for file in files for pool in json.loads(file)["pools"].values()]
 
 
 def _kept(release: Release) -> list[str]:

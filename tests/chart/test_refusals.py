@@ -9,6 +9,7 @@ from tests.chart.values import SECRETS, merged
 
 S3 = {"type": "s3", "s3": {"bucket": "films"}}
 EXTERNAL = {"redis": {"enabled": False}, "externalRedis": {"host": "redis.example"}}
+WINDOW = {"cron": "0 8 * * *", "duration": "1h", "min": 1}
 
 
 def _pool(settings: dict[str, Any]) -> dict[str, Any]:
@@ -60,6 +61,26 @@ def test_a_secret_cannot_be_made_up_without_a_cluster(helm: Helm, missing: str):
         (
             {"scaling": {"engine": "hpa"}, **_pool({"resources": {"requests": {"cpu": None}}})},
             "autoscaling.hpa.cpu is a share of workers.pools.video.resources.requests.cpu, which is not set. Set it.",
+        ),
+        (
+            _pool({"autoscaling": {"min": 5, "max": 4}}),
+            "workers.pools.video.autoscaling.min is 5, above workers.pools.video.autoscaling.max, which is 4.",
+        ),
+        (
+            _pool({"autoscaling": {"minIdle": 11}}),
+            "workers.pools.video.autoscaling.minIdle is 11, above workers.pools.video.autoscaling.max, which is 10.",
+        ),
+        (
+            _pool({"autoscaling": {"windows": [WINDOW, {**WINDOW, "min": 11}]}}),
+            "workers.pools.video.autoscaling.windows[1].min is 11, above workers.pools.video.autoscaling.max",
+        ),
+        (
+            _pool({"autoscaling": {"windows": [{**WINDOW, "duration": "0h"}]}}),
+            "workers.pools.video.autoscaling.windows[0].duration is 0h, so the window is never open.",
+        ),
+        (
+            _pool({"queues": ["video", "films"], "autoscaling": {"queues": {"film": {"priority": 1}}}}),
+            "autoscaling.queues names film, which is none of workers.pools.video.queues (video, films).",
         ),
         (
             {"api": {"autoscaling": {"enabled": True, "min": 11}}},

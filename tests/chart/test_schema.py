@@ -86,6 +86,10 @@ def test_what_is_no_choice_is_refused_with_the_choices(helm: Helm):
         assert f"at '{_pointer(path)}': value must be one of {choices}" in refusal
 
 
+def _autoscaling(settings: dict[str, Any]) -> dict[str, Any]:
+    return at(("workers", "pools", "video", "autoscaling"), settings)
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
@@ -108,6 +112,15 @@ def test_what_is_no_choice_is_refused_with_the_choices(helm: Helm):
         ({"fullnameOverride": "My_Release"}, "'My_Release' does not match pattern"),
         ({"nameOverride": "My_Chart"}, "'My_Chart' does not match pattern"),
         ({"redis": {"maxmemoryPercent": 100}}, "'/redis/maxmemoryPercent': maximum: got 100"),
+        (_autoscaling({"targetWaitSeconds": 0}), "exclusiveMinimum: got 0, want 0"),
+        (_autoscaling({"queues": {"video": {"targetWaitSeconds": -1}}}), "exclusiveMinimum: got -1, want 0"),
+        (_autoscaling({"queues": {"video": {"weight": 1}}}), "additional properties 'weight' not allowed"),
+        (_autoscaling({"queues": {"Video": {}}}), "'Video' does not match pattern"),
+        (_autoscaling({"windows": [{"duration": "1h", "min": 1}]}), "missing property 'cron'"),
+        (_autoscaling({"windows": [{"cron": "8 o'clock", "duration": "1h", "min": 1}]}), "does not match pattern"),
+        (_autoscaling({"windows": [{"cron": "0 8 * * *", "min": 1}]}), "missing property 'duration'"),
+        ({"scaling": {"manualHold": "a while"}}, "'a while' does not match pattern"),
+        ({"scaling": {"engine": "magic"}}, "value must be one of 'builtin', 'keda', 'hpa', 'none'"),
         ({"redis": {"probes": {"liveness": {"path": "/"}}}}, "additional properties 'path' not allowed"),
     ],
     ids=str,

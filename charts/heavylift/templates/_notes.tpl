@@ -28,7 +28,7 @@
 - Passwords given as values can be read with `helm get values`. Secrets of your own are named with existingSecret.
 {{- end }}
 {{- range $queue, $pools := include "heavylift.sharedQueues" . | fromYaml }}
-- The queue {{ $queue }} is served by several pools ({{ join ", " $pools }}){{ if include "heavylift.keda.simple" $ }}, and KEDA makes each of them grow for all of it{{ end }}.
+- The queue {{ $queue }} is served by several pools ({{ join ", " $pools }}){{ if include "heavylift.scaling.acts" $ }}, and each of them grows for all of it{{ end }}.
 {{- end }}
 {{- range $name, $pool := include "heavylift.pools" . | fromYaml }}
 {{- if and (eq $values.scaling.engine "keda") (eq $pool.autoscaling.keda.mode "brain") $pool.autoscaling.keda.triggers }}
