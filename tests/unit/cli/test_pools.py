@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 import typer
+from rich.console import Console
 
 from heavylift.cli.exits import ExitCode
 from heavylift.cli.inputs import parse_duration
+from heavylift.cli.pools import show_live
+from heavylift.client import PoolView
 from tests.scripted_api import ScriptedApi, answer, problem
 from tests.unit.cli.conftest import Run
 from tests.unit.client.test_pools import POOL, RECORD
@@ -54,6 +59,26 @@ def test_watching_looks_again_until_the_api_is_gone(api: ScriptedApi, heavylift:
     api.script(answer({"items": [POOL]}), answer({"items": [grown]}), problem(404, "gone"))
     ended = heavylift("pools", "--watch")
     assert (ended.code, ended.out.count("films, video")) == (ExitCode.NOT_FOUND, 2)
+
+
+def test_on_a_terminal_each_look_takes_the_place_of_the_one_before() -> None:
+    written = StringIO()
+    console = Console(file=written, force_terminal=True, width=200)
+    show_live([[PoolView.model_validate({**POOL, "current": number})] for number in (77, 88)], console)
+    first, _, second = written.getvalue().partition("88")
+    assert "77" in first
+    assert "\x1b[1A" in first  # up one line, to write over it
+    assert "77" not in second
+
+
+def test_ctrl_c_ends_watching_with_its_own_exit_code() -> None:
+    def interrupted() -> Iterator[list[PoolView]]:
+        yield [PoolView.model_validate(POOL)]
+        raise KeyboardInterrupt
+
+    with pytest.raises(typer.Exit) as ended:
+        show_live(interrupted(), Console(file=StringIO()))
+    assert ended.value.exit_code == ExitCode.INTERRUPTED
 
 
 def test_a_pool_is_shown_with_its_record(api: ScriptedApi, heavylift: Run) -> None:

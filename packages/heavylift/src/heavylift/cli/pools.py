@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from typing import Annotated
@@ -47,7 +47,7 @@ def list_pools(
             for pools in looks:
                 write_json({"items": pools})
         elif watch:
-            _watch(looks, stdout())
+            show_live(looks, stdout())
         else:
             stdout().print(_table(next(looks)))
 
@@ -142,7 +142,8 @@ def _looks(client: Client, *, forever: bool) -> Iterator[list[PoolView]]:
             return
 
 
-def _watch(looks: Iterator[list[PoolView]], console: Console) -> None:
+def show_live(looks: Iterable[list[PoolView]], console: Console) -> None:
+    """Show each look in place of the one before; without a terminal one after the other. Ctrl-C ends it."""
     try:
         if console.is_terminal:
             with Live(console=console, auto_refresh=False) as live:
