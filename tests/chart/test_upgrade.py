@@ -14,7 +14,7 @@ from tests.chart.immutable import fields
 from tests.chart.kube import Deployment, RoleBinding, Service
 from tests.chart.last_release import FIELDS, VALUES
 from tests.chart.release import Release, parse
-from tests.chart.values import SECRETS, merged, read
+from tests.chart.values import DEFAULTS, SECRETS, merged, read
 
 LAST = sorted(FIELDS.glob("*.yaml"))
 
@@ -34,6 +34,12 @@ def test_values_of_the_last_release_change_nothing_immutable(helm4: Helm, last: 
 def test_the_last_release_is_known_with_every_kind_of_values():
     assert LAST
     assert [path.name for path in sorted(VALUES.glob("*.yaml"))] == [path.name for path in LAST]
+
+
+def test_the_default_that_changed_since_the_last_release_is_told_with_the_way_back():
+    told = (CHART / "UPGRADING.md").read_text().partition("\n## 0.1.0\n")[0]
+    assert f"`scaling.engine` is `{DEFAULTS['scaling']['engine']}` by default; it was `none`." in told
+    assert "scaling:\n  engine: none\n" in told
 
 
 def test_an_upgrade_renders_what_an_install_does(helm: Helm, values: Path):
@@ -75,6 +81,8 @@ def test_another_version_of_the_chart_restarts_nothing(helm4: Helm, values: Path
         ({}, {"workers": {"pools": {"video": {"grace": "10m"}}}}, {"worker"}),
         # The controller is told of queues that no worker has served yet.
         ({}, {"workers": {"pools": {"images": {"queues": ["images"]}}}}, {"controller"}),
+        ({}, {"scaling": {"engine": "none"}}, {"controller"}),
+        ({}, {"scaling": {"shadow": True, "guard": {"enabled": True}}}, set()),
         ({}, {"networkPolicy": {"enabled": False}}, set()),
         ({}, {"monitoring": {"podMonitor": {"enabled": True}, "dashboard": {"enabled": True}}}, set()),
         ({}, {"api": {"service": {"annotations": {"a": "b"}}, "pdb": {"enabled": False}, "replicas": 5}}, set()),
