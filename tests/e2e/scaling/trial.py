@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 
 MOST = 3
 """Workers a pool has at most: a dozen pods at a time are what a small machine bears."""
-BETWEEN = 60
+BETWEEN = 120
 """Seconds within which pools scale in again after a fault."""
 DONE = 120
 
@@ -77,6 +77,7 @@ def perform(installation: Installation, scale_ins: int) -> Report:
             for name in itertools.cycle(FAULTS):
                 FAULTS[name](installation, controllers)
                 report.faults[name] += 1
+                print(f"{time.monotonic() - begin:6.1f} s, {done():3} scale-ins: {name}")
                 target = done() + each
                 wait_until(lambda n=target: done() >= n, BETWEEN, what=f"scale-ins after {name!r}", every=0.2)
                 if done() >= scale_ins and len(report.faults) == len(FAULTS):
