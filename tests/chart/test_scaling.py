@@ -157,6 +157,15 @@ def test_looking_on_it_may_set_no_number_and_mark_no_pod(helm4: Helm):
         assert _rights(release) == _needed() - _with_guard() - ACTING, engine
 
 
+def test_it_may_set_no_number_of_a_pool_that_keda_scales_by_itself(helm4: Helm):
+    pools = {"images": {"queues": ["images"], "autoscaling": {"keda": {"mode": "simple"}}}}
+    release = _render(helm4, {"scaling": {"engine": "keda"}, "workers": {"pools": pools}})
+    assert {name: pool.shadow for name, pool in _told(release).items()} == {"images": True, "video": False}
+    (role,) = release.of(Role)
+    (names,) = [rule.resource_names for rule in role.rules if "deployments/scale" in rule.resources]
+    assert names == [VIDEO]
+
+
 def test_what_can_be_named_is_named(helm4: Helm):
     (role,) = _render(helm4, {"scaling": {"engine": "keda"}}).of(Role)
     named = {
