@@ -17,7 +17,7 @@ from bench.options import Options
 from bench.processes import BenchError, LeftOut
 from bench.results import Result
 
-ROWS = ("submit", "batch", "drain", "dispatch", "memory", "start", "idle", "upload", "images")
+ROWS = ("submit", "batch", "drain", "dispatch", "memory", "start", "idle", "upload", "images", "burst", "scaling")
 """Modules of bench.rows, in the order they are run and shown."""
 
 
