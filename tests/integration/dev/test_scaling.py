@@ -86,8 +86,11 @@ def test_a_hold_stands_until_it_is_released(stack: RunningStack, client: Client)
     assert held.hold_until is not None
     assert held.hold_until - held.decided_at > timedelta(minutes=50)
     assert "held by local until" in stack.cli("pools").stdout
-    assert stack.cli("pools", "hold", "default", "2").returncode == ExitCode.OK
+    client.pause_pool("default")
+    client.hold_pool("default", 2)
     wait_for_size(client, 2)
+    assert pool(client).paused
+    client.resume_pool("default")
     assert stack.cli("pools", "release", "default").returncode == ExitCode.OK
     wait_until(lambda: pool(client).held_by == "", 10, what="the release")
     wait_for_size(client, 1, timeout=120)

@@ -113,10 +113,13 @@ def test_pools_and_orders_are_kept_by_name(bench: Bench) -> None:
     bench.run(ops.publish_pools(bench.keys, {"video": b"{}", "audio": b"[]"}))
     bench.run(ops.publish_pools(bench.keys, {}))
     bench.run(ops.forget_pools(bench.keys, ["audio"]))
-    bench.run(ops.steer(bench.keys, "video", b'{"action":"hold"}'))
+    bench.run(ops.steer(bench.keys, "video", b"first", matters=["hold"]))
+    bench.run(ops.steer(bench.keys, "video", b"second", matters=["hold"]))
+    bench.run(ops.steer(bench.keys, "video", b"third", matters=["pause", "freeze"]))
 
     assert bench.run(ops.read_pools(bench.keys)) == {"video": b"{}"}
-    assert bench.run(ops.read_steering(bench.keys)) == {"video": b'{"action":"hold"}'}
+    orders = bench.run(ops.read_steering(bench.keys))
+    assert {pool: sorted(texts) for pool, texts in orders.items()} == {"video": [b"second", b"third", b"third"]}
 
 
 def test_a_call_lies_there_once(bench: Bench) -> None:

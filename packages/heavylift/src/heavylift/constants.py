@@ -164,5 +164,5 @@ class Keys:
 
     @property
     def steering(self) -> str:
-        """Hash: pool -> JSON of a person's newest order; the API writes it."""
+        """Hash: pool, blank, matter -> JSON of a person's newest order about it; the API writes it."""
         return f"{self.prefix}hl:steering"

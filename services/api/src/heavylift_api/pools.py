@@ -44,6 +44,18 @@ class Action(StrEnum):
     THAW = "thaw"
 
 
+MATTERS = {
+    Action.HOLD: ("hold",),
+    Action.RELEASE: ("hold",),
+    Action.PAUSE: ("pause",),
+    Action.RESUME: ("pause",),
+    Action.FREEZE_IN: ("freeze-in",),
+    Action.FREEZE_OUT: ("freeze-out",),
+    Action.THAW: ("freeze-in", "freeze-out"),
+}
+"""What an order is about. It replaces those about the same, and stands beside the others until a controller looks."""
+
+
 class HoldRequest(BaseModel):
     """A number of workers that stands whatever the queues say."""
 
@@ -107,7 +119,8 @@ class Pools:
 
     async def _steer(self, name: str, action: Action, by: str, at: float, **more: float | None) -> None:
         order = {"action": action, **more, "by": by, "at": at}
-        await self._store.run(steer(self._store.keys, name, orjson.dumps(order)))
+        call = steer(self._store.keys, name, orjson.dumps(order), matters=MATTERS[action])
+        await self._store.run(call)
         log.info("pool_ordered", pool=name, **order)
 
     async def _read(self) -> tuple[float, dict[str, PoolView]]:

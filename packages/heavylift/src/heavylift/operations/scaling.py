@@ -214,14 +214,22 @@ def read_memories(keys: Keys) -> Call[dict[str, bytes]]:
     return Call([("HGETALL", keys.scaling)], parse)
 
 
-def steer(keys: Keys, pool: str, order: bytes) -> Call[None]:
-    """Leave a person's order about a pool, as JSON; it replaces an earlier one."""
-    return Call([("HSET", keys.steering, pool, order)], lambda _: None)
+def steer(keys: Keys, pool: str, order: bytes, *, matters: Sequence[str] = ("",)) -> Call[None]:
+    """Leave a person's order about a pool, as JSON; it replaces earlier ones about the same matters."""
+    pairs = [part for matter in matters for part in (f"{pool} {matter}", order)]
+    return Call([("HSET", keys.steering, *pairs)], lambda _: None)
 
 
-def read_steering(keys: Keys) -> Call[dict[str, bytes]]:
-    """Return the newest order about each pool."""
-    return _read(keys.steering)
+def read_steering(keys: Keys) -> Call[dict[str, list[bytes]]]:
+    """Return the newest orders about each pool, one for each matter and in no order."""
+
+    def parse(replies: list[Reply]) -> dict[str, list[bytes]]:
+        orders: dict[str, list[bytes]] = {}
+        for name, order in to_mapping(replies[0]).items():
+            orders.setdefault(name.partition(" ")[0], []).append(order)
+        return orders
+
+    return Call([("HGETALL", keys.steering)], parse)
 
 
 def woken(keys: Keys, queue: str) -> str:

@@ -24,7 +24,7 @@ from heavylift_controller.scaler.pools import Pool
 from heavylift_controller.scaler.reading import Reading
 from heavylift_controller.scaler.served import Served, Serving
 from heavylift_controller.scaler.status import LAST, Change, PoolStatus, as_json
-from heavylift_controller.scaler.steering import Steering, parse_order, steered, stranger_of
+from heavylift_controller.scaler.steering import Steering, parse_orders, steered, stranger_of
 from heavylift_controller.scaling import Decision, Inputs, Limiter, Phase, PoolState, Terms, decide, sentence
 
 SETTLING = 2.0
@@ -83,6 +83,8 @@ class OnePool:
         self._landing_at: float | None = None
         self._at_rest = True
         self._saved_at = float("-inf")
+        self._early = crc32(name.encode()) % SAVE
+        """Seconds by which the second save comes earlier, so that many pools are not saved in one turn for ever."""
         self._told: dict[str, str] = {}
         self._limiter: Limiter | None = None
         self._gauges = metrics.announce(name)
@@ -90,7 +92,6 @@ class OnePool:
     def take_over(self, kept: bytes | None, at: float) -> None:
         """Begin with what the last leader has kept, if anything; the platform may be about to act on its last word."""
         self._unrest_at = at
-        self._saved_at = at - crc32(self.name.encode()) % SAVE  # many pools are not all saved in one turn
         if kept is None:
             return
         try:
@@ -104,7 +105,7 @@ class OnePool:
 
     def dumped(self, at: float) -> bytes:
         """Return that, to be saved now."""
-        self._saved_at = at
+        self._saved_at, self._early = at - self._early, 0.0
         return keeping.dump(self.kept)
 
     def caught_up(self, sight: Sight, at: float) -> Sight:
@@ -136,9 +137,9 @@ class OnePool:
 
     def _steered(self, turn: Turn) -> Steering:
         """Return what people want, with the orders that have come since."""
-        text = turn.reading.orders.get(self.name) if turn.reading else None
-        order = parse_order(text) if text is not None else None
-        orders = self.kept.orders.with_order(order) if order else self.kept.orders
+        orders = self.kept.orders
+        for order in parse_orders(turn.reading.orders.get(self.name, ())) if turn.reading else ():
+            orders = orders.with_order(order)
         stranger = stranger_of(self.kept.stranger, turn.sight, turn.now) if turn.sight else self.kept.stranger
         changed = (orders, stranger) != (self.kept.orders, self.kept.stranger)
         self.kept = replace(self.kept, orders=orders, stranger=stranger)

@@ -7,7 +7,7 @@ that was set on the Deployment after the order goes before the order. A hold tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -57,9 +57,15 @@ def parse_order(text: bytes) -> Order | None:
     return None if order.action is Action.HOLD and (order.replicas is None or order.replicas < 0) else order
 
 
+def parse_orders(texts: Iterable[bytes]) -> list[Order]:
+    """Return the orders that can be read, the oldest first."""
+    orders = (parse_order(text) for text in texts)
+    return sorted((order for order in orders if order is not None), key=lambda order: order.at)
+
+
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What the orders so far amount to. Redis keeps the newest one alone, so this is kept by who leads."""
+    """What the orders so far amount to, kept by who leads: Redis keeps the newest about each matter alone."""
 
     newest: float = 0.0
     """When the newest was given."""
