@@ -19,6 +19,7 @@ from tests.e2e.scaling.seen import Seen, What
 from tests.waiting import wait_until
 
 INSTALL = os.environ.get("KEDA_INSTALL", "")
+"""Such as `k8s/kind/keda`."""
 POOL = "red"
 MOST = 13
 OURS = "heavylift-controller"
