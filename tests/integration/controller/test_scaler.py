@@ -324,6 +324,13 @@ def test_who_was_to_go_is_looked_after_by_the_next_controller(scaling: Scaling) 
     assert scaling.status().going == ()
 
 
+def test_from_its_first_turn_on_no_older_leader_writes(scaling: Scaling) -> None:
+    older = scaling.store.run(ops.next_epoch(scaling.keys))
+    scaling.turns()
+    assert not scaling.store.run(ops.drain(scaling.keys, QUEUE, epoch=older, mark=["w1"]))
+    assert not scaling.store.run(ops.save_memory(scaling.keys, QUEUE, older, b"{}"))
+
+
 def test_a_controller_that_leads_no_more_does_nothing(scaling: Scaling) -> None:
     scaling.at_rest(1)
     scaling.place.leadership.number = None

@@ -188,7 +188,6 @@ class Scaler:
         """Begin to lead: from then on no older leader writes."""
         fenced.enter()
         self._runs = {}
-        fenced.fence(self.queues())
         fenced.forget_other_pools(self._pools.current)
 
     def _meet_pools(self, fenced: FencedStore | None, saved: Mapping[str, bytes]) -> None:
