@@ -127,9 +127,9 @@ def test_the_place_of_the_api_server_can_be_said(helm4: Helm):
 def test_keda_asks_the_controller_where_it_scales(helm4: Helm):
     release = parse(helm4.template(merged(SECRETS, {"scaling": {"engine": "keda"}})))
     controller = pod(release.of_component("controller")[0])
-    assert Policies.of(release).let(Connection(KEDA, controller, controller.ports["keda"]))
-    assert not Policies.of(release).let(Connection(STRANGER, controller, controller.ports["keda"]))
-    assert not Policies.of(release).let(Connection(KEDA, controller, 9090))
+    for port in ("keda", "metrics"):  # by gRPC, or as JSON
+        assert Policies.of(release).let(Connection(KEDA, controller, controller.ports[port]))
+        assert not Policies.of(release).let(Connection(STRANGER, controller, controller.ports[port]))
 
 
 @pytest.mark.parametrize("target", [API_SERVER, METADATA, STRANGER, NEIGHBOUR], ids=lambda party: party.name)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chart.helm import Helm
-from tests.chart.kube import ConfigMap, Container, Deployment, Role, Secret
+from tests.chart.kube import ConfigMap, Container, Deployment, Secret
 from tests.chart.kube.pods import Exec, HttpGet, Probe, TcpSocket
 from tests.chart.quantities import as_bytes, as_seconds
 from tests.chart.release import Release, Run, parse
@@ -54,7 +54,7 @@ def test_no_pod_shares_anything_with_its_node(release: Release):
 
 
 def test_no_pod_has_the_addresses_of_other_services_or_a_token_it_needs_not(release: Release):
-    scaled = bool(release.of(Role))
+    scaled = any("pools.json" in config.data for config in release.of(ConfigMap))
     for run in release.runs():
         needs = scaled and run.component == "controller"
         assert run.spec.automount_service_account_token is needs, run.id

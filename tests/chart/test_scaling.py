@@ -215,8 +215,15 @@ def test_the_rights_are_the_controllers_account(helm4: Helm):
         assert subject.namespace == NAMESPACE
 
 
+def test_the_rights_can_be_left_to_others(helm4: Helm):
+    release = _render(helm4, {"controller": {"rbac": {"create": False}}})
+    assert not [*release.of(Role), *release.of(RoleBinding)]
+    assert _environment(release.run(CONTROLLER))["HEAVYLIFT_SCALING"] == "kubernetes"
+    assert release.run(CONTROLLER).spec.automount_service_account_token is True
+
+
 def test_keda_finds_the_controller(helm4: Helm):
-    for engine, found in (("keda", ["keda"]), ("builtin", [])):
+    for engine, found in (("keda", ["keda", "metrics"]), ("builtin", [])):
         services = [
             one for one in _render(helm4, {"scaling": {"engine": engine}}).of(Service) if one.name == CONTROLLER
         ]
