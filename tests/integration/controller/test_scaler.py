@@ -57,6 +57,10 @@ def test_a_number_somebody_else_sets_meanwhile_stands(scaling: Scaling) -> None:
     scaling.submit(5)
     scaling.place.answer = Scaled.CHANGED
     assert "decided anew" in scaling.turns().note
+    anew: list[int] = []
+    scaling.place.meanwhile = lambda: anew.append(1)
+    scaling.turns()
+    assert anew  # the next decision is from what is there, not from what was seen
     scaling.place.answer = None
     scaling.place.replicas = 3
     scaling.place.extra = {"scaled_by": "kubectl-scale", "scaled_at": time.time()}
@@ -329,6 +333,17 @@ def test_from_its_first_turn_on_no_older_leader_writes(scaling: Scaling) -> None
     scaling.turns()
     assert not scaling.store.run(ops.drain(scaling.keys, QUEUE, epoch=older, mark=["w1"]))
     assert not scaling.store.run(ops.save_memory(scaling.keys, QUEUE, older, b"{}"))
+
+
+def test_a_redis_that_has_lost_the_newest_number_does_not_keep_a_leader_out(scaling: Scaling) -> None:
+    scaling.redis.set(scaling.keys.epoch, 50)
+    scaling.turns()
+    scaling.redis.set(scaling.keys.epoch, 20)
+    scaling.scaler = scaling.another()
+    scaling.place.leadership.number = 2
+    scaling.order("hold", replicas=2)
+    assert scaling.turns().current == 2
+    assert REGISTRY.get_sample_value("heavylift_scaling_leader") == 1
 
 
 def test_a_controller_that_leads_no_more_does_nothing(scaling: Scaling) -> None:

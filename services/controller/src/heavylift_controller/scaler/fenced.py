@@ -18,6 +18,7 @@ from heavylift.operations import (
     publish_pools,
     read_memories,
     read_pools,
+    read_scenes,
     save_memory,
 )
 from heavylift.store import Call, Store
@@ -56,9 +57,14 @@ class FencedStore:
         """Whether the epoch was drawn."""
         return self._epoch is not None
 
-    def enter(self) -> None:
-        """Draw an epoch higher than any before."""
-        self._epoch = self._store.run(next_epoch(self._keys))
+    def enter(self, queues: Sequence[str]) -> None:
+        """Draw an epoch higher than any before, also where Redis has lost the newest that was drawn."""
+        scenes = self._store.run(read_scenes(self._keys, queues)).values()
+        highest = max((scene.epoch for scene in scenes), default=0)
+        epoch = 0
+        while epoch <= highest:
+            epoch = self._store.run(next_epoch(self._keys))
+        self._epoch = epoch
 
     def fence(self, queues: Iterable[str]) -> None:
         """Keep older leaders from writing to these queues from now on."""

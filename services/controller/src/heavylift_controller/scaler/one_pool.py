@@ -77,6 +77,8 @@ class OnePool:
         self._replicas = 0
         self._unrest_at: float | None = None
         self._acted: tuple[int, float] | None = None
+        self._doubted = False
+        """What was seen last was no longer true."""
         self._refused: tuple[int, float] | None = None
         self._drains: dict[str, float] = {}
         self._lowered_at: float | None = None
@@ -109,7 +111,10 @@ class OnePool:
         return keeping.dump(self.kept)
 
     def caught_up(self, sight: Sight, at: float) -> Sight:
-        """Return what is there, read anew while what is seen is older than a change of ours. Raises PlatformError."""
+        """Return what is there, read anew while what is seen is older than a change. Raises PlatformError."""
+        if self._doubted:
+            self._doubted = False
+            return self._platform.look_again(self.name)
         if self._acted is None:
             return sight
         number, acted_at = self._acted
@@ -274,7 +279,7 @@ class OnePool:
         """Note what became of a change; returns why it was not made."""
         self._refused = (after, turn.at + REFUSED) if result is Scaled.REFUSED else None
         if result is Scaled.CHANGED:
-            self.hurried = True
+            self.hurried = self._doubted = True
             return "somebody else has set the number meanwhile: decided anew"
         if result is Scaled.REFUSED:
             told = f"The platform refuses {after} workers instead of {before}."

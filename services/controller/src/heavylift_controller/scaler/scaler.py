@@ -186,7 +186,7 @@ class Scaler:
 
     def _enter(self, fenced: FencedStore) -> None:
         """Begin to lead: from then on no older leader writes."""
-        fenced.enter()
+        fenced.enter(sorted(self.queues()))
         self._runs = {}
         fenced.forget_other_pools(self._pools.current)
 
