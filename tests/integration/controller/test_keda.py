@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import grpc
 import pytest
@@ -17,7 +18,7 @@ from heavylift_controller.keda.constants import METRIC
 from heavylift_controller.keda.externalscaler_pb2 import GetMetricsRequest, ScaledObjectRef
 from heavylift_controller.keda.externalscaler_pb2_grpc import ExternalScalerStub
 from heavylift_controller.keda.page import desired
-from heavylift_controller.keda.published import Published
+from heavylift_controller.keda.published import ASKED, Published
 from heavylift_controller.keda.server import serve
 from heavylift_controller.scaler.served import Served, Serving
 from heavylift_controller.scaler.status import PoolStatus, dump
@@ -244,3 +245,23 @@ def test_the_number_is_had_as_json_too(keda: Keda) -> None:
     status, said = desired(keda.answers, "/v1/pools/vidoe/desired") or ("", {})
     assert (status, said["reason"]) == ("404 Not Found", "There is no pool 'vidoe' here. There are: images, video.")
     assert desired(keda.answers, "/v1/pools/video") is None
+
+
+def test_what_others_decide_is_read_only_while_somebody_asks(board: Board) -> None:
+    now = [100.0]
+    published = Published(board.store, clock=lambda: now[0])
+
+    def readings() -> int:
+        stats: Any = board.store.redis.info("commandstats")
+        return stats.get("cmdstat_hgetall", {}).get("calls", 0)
+
+    def turn() -> int:
+        before = readings()
+        published.turn()
+        return readings() - before
+
+    assert turn() == 0
+    published.get("video")
+    assert turn() == 1
+    now[0] += ASKED + 1
+    assert turn() == 0
