@@ -131,15 +131,20 @@ async def test_a_worker_that_dies_is_reported_as_what_it_is(scene: Scene) -> Non
     assert after.started_at > before.started_at
 
 
-async def test_a_redis_that_forgot_everything_changes_nothing(redis_server: RedisServer, tmp_path: Path) -> None:
+async def test_a_redis_that_forgot_everything_ends_nobody_and_is_told_what_there_is(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
     scene = Scene(redis_server.url, tmp_path / "data")
     await scene.workers.start()
     await until(lambda: scene.staying() == ["worker-1"], "the first report")
     pid = scene.supervisor.processes["worker-1"].pid
     redis_server.kill()
     redis_server.start()  # empty: the order is gone, and what runs stays
-    await until(lambda: scene.staying() == ["worker-1"], "a report")
+    await until(lambda: scene.staying() == ["worker-1"] and scene.follows(1), "a report")
+    await until(lambda: scene.store.run(local.read_orders(scene.keys)) == {POOL: LocalOrder(1)}, "the order")
     assert (scene.staying(), scene.supervisor.processes["worker-1"].pid) == (["worker-1"], pid)
+    scene.order(2)
+    await until(lambda: scene.staying() == ["worker-1", "worker-2"], "the next one")
     await scene.close()
 
 

@@ -114,7 +114,7 @@ class Workers:
                 await self._tell_queues()
                 await self._store.run(local.report_processes(self._store.keys, POOL, self._report(order)))
                 await self._store.run(local.await_order(self._store.keys, seconds=_WAIT))
-                order = (await self._store.run(local.read_orders(self._store.keys))).get(POOL, order)
+                order = await self._order()
                 if not self._stopping:
                     await self._act(order)
                 failure = ""
@@ -124,8 +124,20 @@ class Workers:
                 failure = repr(error)
                 await asyncio.sleep(_RETRY)
 
+    async def _order(self) -> LocalOrder:
+        """Return the controller's order; a Redis that has forgotten it is told what there is."""
+        order = (await self._store.run(local.read_orders(self._store.keys))).get(POOL)
+        if order is None:
+            order = LocalOrder(len(self._staying))
+            await self._store.run(local.reset_order(self._store.keys, POOL, order))
+        return order
+
+    @property
+    def _staying(self) -> list[str]:
+        return [name for name in self._created if name not in self._leaving]
+
     async def _act(self, order: LocalOrder) -> None:
-        staying = [name for name in self._created if name not in self._leaving]
+        staying = self._staying
         missing = order.replicas - len(staying)
         for _ in range(missing):
             self._announce(f"{await self._start_one()} is started: there are to be {order.replicas}")
