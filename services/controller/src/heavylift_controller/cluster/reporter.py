@@ -129,6 +129,8 @@ class Reporter:
         found = read_definition(self._api)
         if found.trouble and found != self._definition:
             log.warning("workerpool_definition", trouble=found.trouble)
+            for pool in self._pools():
+                self.note(Note(pool, "WorkerPoolDefinition", found.trouble, warning=True))
         self._definition = found
 
     def _make(self) -> None:
