@@ -85,5 +85,7 @@ def _run(path: str, arguments: tuple[str, ...], values: str) -> str:
     environment = {**os.environ, "KUBECONFIG": os.devnull, "GOGC": "off"}
     done = subprocess.run(command, input=values, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
+        # Killed, it has refused nothing.
+        assert done.returncode > 0, f"helm ended by signal {-done.returncode}: {done.stderr}"
         raise RefusedError(done.stderr + done.stdout)
     return done.stdout
