@@ -10,7 +10,7 @@ from redis import exceptions
 
 from heavylift import operations as ops
 from heavylift.errors import StoreUnavailable
-from heavylift.model import JobStatus, Progress
+from heavylift.model import JobStatus, Priority, Progress
 from heavylift.operations import Lease, LeaseState, Outcome
 from heavylift.settings import Settings
 from heavylift.store import AsyncStore, Call
@@ -159,6 +159,7 @@ class Scene:
         self.claim = bench.claim_one()
         self.waiting = bench.submit()
         self.asked = bench.submission()
+        self.later = bench.submission(priority=Priority.IDLE, run_in=60, expires_in=90)
 
     def names(self) -> dict[str, str]:
         """Return the keys a script may meet."""
@@ -182,7 +183,7 @@ class Scene:
 
 OPERATIONS: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
     "submit": (
-        lambda scene: scene.bench.run(ops.submit(scene.bench.keys, QUEUE, [scene.bench.submission(), scene.asked])),
+        lambda scene: scene.bench.run(ops.submit(scene.bench.keys, QUEUE, [scene.asked, scene.later])),
         {"queued", "scheduled", "due", "expiring", "wake", "list 0", "list 3", "record of asked", "events of asked"},
     ),
     "claim": (
@@ -192,9 +193,16 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
     **{
         f"finish as {outcome}": (
             lambda scene, outcome=outcome: scene.bench.finish(scene.claim, outcome),
-            {"running", "kept", "leases", "beats", "wake", "record of running", "events of running"},
+            {"running", "leases", "beats", "record of running", "events of running", *indexes},
         )
-        for outcome in Outcome
+        for outcome, indexes in {
+            Outcome.SUCCEEDED: ("succeeded", "kept"),
+            Outcome.FAILED: ("failed", "kept"),
+            Outcome.CANCELLED: ("cancelled", "kept"),
+            Outcome.RETRYING: ("scheduled", "due"),
+            Outcome.LOST: ("queued", "failed", "cancelled", "kept", "wake", "list 0"),
+            Outcome.RELEASED: ("queued", "scheduled", "due", "wake", "list 0"),
+        }.items()
     },
     "cancel a waiting job": (
         lambda scene: scene.bench.cancel(scene.waiting),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from contextlib import nullcontext
 
 import pytest
@@ -219,9 +220,11 @@ def test_lengths_fall_into_the_buckets_of_the_policy(bench: Bench) -> None:
     octaves = [10 * 2**power for power in range(24)]
     edges = [math.ceil(10 * 2 ** (edge / 4)) for edge in range(100)]
     lengths = {*range(1, 300), *(near + off for near in (*octaves, *edges) for off in (-1, 0, 1)), 7 * 86_400_000}
-    source = script("finish").source
-    counting = source[source.index("local function count_served") : source.index("check({'running', 'queued'")]
-    probe = f"local base, now, facts = KEYS[1], 0, {{[8] = 'type'}}\n{_NUMBER}\n{counting}\n{_PROBE}"
+    counting = re.search(
+        r"^local function count_served\(\)$.*?^end$", script("finish").source, re.DOTALL | re.MULTILINE
+    )
+    assert counting
+    probe = f"local base, now, facts = KEYS[1], 0, {{[8] = 'type'}}\n{_NUMBER}\n{counting[0]}\n{_PROBE}"
     found = bench.ask("EVAL", probe, 1, "probe:", *lengths)
 
     assert dict(zip(lengths, found, strict=True)) == {ms: bucket(ms / 1000) for ms in lengths}

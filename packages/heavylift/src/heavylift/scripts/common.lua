@@ -39,15 +39,17 @@ local function waiting() -- messages in all lists, stale ones included
   return total
 end
 
+local function check_indexes(indexes)
+  for _, index in ipairs(indexes) do redis.call('ZCARD', base .. index) end
+end
+
 -- Reads every key that is to be written: one of a foreign type ends the script here, where nothing is written yet.
--- Returns how many messages wait.
 local function check(indexes, uuid)
-  local messages = waiting()
+  waiting()
   redis.call('LLEN', base .. 'wake')
   redis.call('GET', base .. 'stale')
-  for _, index in ipairs(indexes) do redis.call('ZCARD', base .. index) end
+  check_indexes(indexes)
   if uuid then redis.call('LLEN', base .. 'events:' .. uuid) end
-  return messages
 end
 
 -- Counts jobs that became ready to run, for the scaling policy. A statistic never fails a job.

@@ -12,7 +12,7 @@ local uuid, token, outcome = ARGV[1], ARGV[2], ARGV[3]
 local output, failure, artifacts, extra, delay = ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 
 local facts = redis.call('HMGET', record(uuid), 'status', 'ended', 'attempts', 'max', 'cancel', 'priority', 'created', 'type',
-  'started')
+  'started', 'expires')
 if redis.call('HGET', base .. 'leases', uuid) ~= token then
   insist_on_master()
   return {facts[2] == token and 2 or 0, facts[1] or ''}
@@ -31,10 +31,6 @@ local function count_served()
   redis.pcall('HINCRBY', base .. 'served', facts[8] .. ' ' .. number(math.floor(4 * octaves)), 1)
 end
 
-check({'running', 'queued', 'scheduled', 'due', 'kept', 'succeeded', 'failed', 'cancelled'}, uuid)
-check_leases()
-
-drop_lease(uuid)
 local undecided = outcome == 'retrying' or outcome == 'released'
 if undecided and facts[5] then
   outcome = 'cancelled'
@@ -42,14 +38,27 @@ elseif outcome == 'retrying' and tonumber(facts[3]) >= tonumber(facts[4]) then
   outcome = 'failed'
 end
 
+-- As check(), but for what this outcome needs alone: it is most of what an end costs.
+local INDEXES = {
+  lost = {'queued', 'failed', 'cancelled', 'kept'}, retrying = {'scheduled', 'due'}, released = {'queued', 'scheduled', 'due'},
+}
+local suspects = redis.call('LLEN', base .. 'suspects') > 0
+check_indexes(INDEXES[outcome] or {outcome, 'kept'})
+redis.call('ZCARD', base .. 'running')
+if facts[10] then redis.call('ZCARD', base .. 'expiring') end
+if outcome == 'lost' or outcome == 'released' then waiting() end
+if outcome == 'lost' or outcome == 'released' or suspects then redis.call('LLEN', base .. 'wake') end
+redis.call('HLEN', base .. 'beats')
+redis.call('LLEN', base .. 'events:' .. uuid)
+
+drop_lease(uuid)
 local status = outcome
 if outcome == 'lost' then
   status = lose(uuid, extra, failure)
 elseif outcome == 'retrying' or outcome == 'released' then
   if outcome == 'released' and redis.call('HINCRBY', record(uuid), 'attempts', -1) == 0 then
     redis.call('HDEL', record(uuid), 'started') -- no attempt was begun: its start deadline holds again
-    local expires = redis.call('HGET', record(uuid), 'expires')
-    if expires then redis.call('ZADD', base .. 'expiring', expires, uuid) end
+    if facts[10] then redis.call('ZADD', base .. 'expiring', facts[10], uuid) end
   end
   if outcome == 'released' and delay == 0 then
     requeue(uuid, 'running', 'released', extra)
@@ -71,12 +80,15 @@ else
       fields[#fields + 1] = value
     end
   end
-  if outcome ~= 'failed' then redis.call('HDEL', record(uuid), 'message') end -- a failed job keeps it for replay
-  if outcome == 'succeeded' then redis.call('HDEL', record(uuid), 'error') end -- of an earlier attempt
+  if outcome == 'succeeded' then
+    redis.call('HDEL', record(uuid), 'message', 'error') -- the error is of an earlier attempt
+  elseif outcome == 'cancelled' then
+    redis.call('HDEL', record(uuid), 'message') -- a failed job keeps it for replay
+  end
   conclude(uuid, 'running', outcome, extra, fields)
 end
 redis.call('HSET', record(uuid), 'ended', token)
-if redis.call('LLEN', base .. 'suspects') > 0 then wake() end -- it waits for a worker that holds nothing, as one may now
+if suspects then wake() end -- it waits for a worker that holds nothing, as one may now
 if ARGV[11] == '1' and (outcome == 'succeeded' or outcome == 'failed' or outcome == 'retrying') then count_served() end
 if ARGV[9] ~= '' then redis.call('PUBLISH', ARGV[9], ARGV[10]) end
 return {1, status}
