@@ -109,6 +109,15 @@ def test_a_number_that_nobody_is_noted_for_may_be_the_leaders_while_we_do_not_le
     assert scalings.told(scaled_by("", 3), 120.0).scaled_by == ""
 
 
+def test_what_we_did_not_set_after_all_is_not_expected():
+    scalings = leading()
+    scalings.told(scaled_by("", 0), 100.0)
+    scalings.expect("video", 3, 100.0)
+    scalings.forget("video")
+
+    assert scalings.told(scaled_by("", 3), 101.0).scaled_by == "somebody"
+
+
 def test_what_we_meant_to_set_long_ago_is_no_longer_expected():
     scalings = leading()
     scalings.told(scaled_by("", 0), 100.0)

@@ -174,6 +174,11 @@ class Scalings:
         with self._lock:
             self._expected[name] = replicas, now
 
+    def forget(self, name: str) -> None:
+        """Note that we did not set it."""
+        with self._lock:
+            self._expected.pop(name, None)
+
     def told(self, seen: SeenDeployment, now: float) -> SeenDeployment:
         """Return the Deployment as seen at `now`, in seconds since the epoch, with who and when as far as is known."""
         with self._lock:

@@ -74,7 +74,8 @@ class Lease:
     def stop(self) -> None:
         """Take part no longer; a Lease that is held is given back, so that a successor need not wait for its end."""
         self._stop.set()
-        self._thread.join(2 * REQUEST_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(2 * REQUEST_SECONDS)
         held = self.left() > 0
         with self._lock:
             self._leading = False

@@ -35,7 +35,8 @@ class Listing:
     def stop(self) -> None:
         """Stop, and wait for it a little."""
         self._stop.set()
-        self._thread.join(2.0)
+        if self._thread.is_alive():
+            self._thread.join(2.0)
 
     def objects(self, path: str) -> list[JsonObject]:
         """Return the objects of a path as they were at the last look."""

@@ -190,6 +190,7 @@ class KubernetesPlatform:
 
     def _why_not(self, name: str, current: int, error: ApiError) -> Scaled:
         """Tell a number that somebody else has set from a refusal. Raises PlatformError."""
+        self._caches.scalings.forget(name)
         now = self._read(name).replicas
         if now != current or error.status == HTTPStatus.CONFLICT:
             log.info("scale_overtaken", deployment=name, decided_from=current, found=now)

@@ -79,7 +79,8 @@ class Reporter:
         """Write what happened until now, and stop; waits for that a little."""
         self._stopped = True
         self._wake.set()
-        self._thread.join(2.0)
+        if self._thread.is_alive():
+            self._thread.join(2.0)
 
     def show(self, pool: str, decision: Decision, status: Json) -> None:
         """Have a pool's status written, in place of an earlier one that has not been yet."""

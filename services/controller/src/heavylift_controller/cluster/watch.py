@@ -73,7 +73,8 @@ class Watch(Generic[T]):
         self._stop.set()
         with self._lock:
             _end(self._open)
-        self._thread.join(2.0)
+        if self._thread.is_alive():
+            self._thread.join(2.0)
 
     def objects(self) -> Mapping[str, T]:
         """Return what is known, by name."""
