@@ -17,6 +17,7 @@ import yaml
 from heavylift_controller.cluster.api import Api
 from heavylift_controller.cluster.crd_version import CRD_VERSION, Definition, read_definition
 from heavylift_controller.cluster.overrides import overrides_of
+from heavylift_controller.cluster.platform import KubernetesPlatform
 from heavylift_controller.cluster.pool_status import status_of
 from heavylift_controller.cluster.workerpools import WorkerPools
 from heavylift_controller.scaler.platform import Overrides
@@ -228,10 +229,10 @@ def test_explain_tells_of_every_field(cluster: Cluster) -> None:
 def test_a_definition_that_helm_installed_long_ago_is_brought_up_to_date(
     namespace: Namespace, api: Api, tmp_path: Path, helm: str
 ) -> None:
-    """The only test that takes the definition away; the one before it and the one after find it whole."""
+    """It takes the definition away, and in the end it is whole again."""
     kubectl = namespace.kubectl
     kubectl("delete", f"crd/{NAME}")
-    assert not read_definition(api).present
+    wait_until(lambda: not read_definition(api).present, 30, what="the end of the definition", every=0.2)
     run(helm, "install", "old", str(_old_chart(tmp_path)), "--namespace", namespace.name, env=namespace.cluster.env)
     old = wait_until(lambda: _version(api), 30, what="the old definition", every=0.2)
     assert old == Definition(present=True, version=0)
@@ -242,6 +243,35 @@ def test_a_definition_that_helm_installed_long_ago_is_brought_up_to_date(
     assert not read_definition(api).trouble
     found = json.loads(kubectl("get", f"crd/{NAME}", "--output=json"))["metadata"]
     assert found["annotations"]["heavylift.dev/crd-version"] == str(CRD_VERSION)
+
+
+def test_without_the_definition_pools_are_seen_and_it_is_told_and_with_it_they_are_shown(
+    namespace: Namespace, api: Api
+) -> None:
+    kubectl = namespace.kubectl
+    namespace.apply(_deployment("video"))
+    kubectl("delete", f"crd/{NAME}")
+    wait_until(lambda: not read_definition(api).present, 30, what="the end of the definition", every=0.2)
+    platform = KubernetesPlatform(api, lambda: _pools("video"), lease="rel-scaling")
+    platform.start()
+    try:
+        told = wait_until(lambda: _told(namespace), 60, what="an Event", every=0.5)
+        assert "has no definition of WorkerPool" in told
+        assert platform.look()["video"].overrides == Overrides()
+        kubectl("apply", "--server-side", "-f", str(CRD))
+        wait_until(lambda: "rel-video" in _listed(namespace), 90, what="the WorkerPool", every=1)
+    finally:
+        platform.close()
+        kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
+
+
+def _told(namespace: Namespace) -> str:
+    return next((event.message for event in namespace.events("rel-worker-") if "Definition" in event.reason), "")
+
+
+def _listed(namespace: Namespace) -> str:
+    """Return the WorkerPools; kubectl takes a while to believe in a new kind."""
+    return namespace.kubectl("get", "--raw", f"/apis/heavylift.dev/v1alpha1/namespaces/{namespace.name}/workerpools")
 
 
 def _version(api: Api) -> Definition | None:
