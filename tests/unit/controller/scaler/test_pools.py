@@ -39,7 +39,7 @@ def write(file: Path, **pools: dict) -> None:
 def test_a_pool_is_read_as_it_is_written(file):
     write(file, video=VIDEO)
     pool = Pools(file).current["video"]
-    settings = pool.settings()
+    settings = pool.settings
     assert (pool.deployment, pool.resource, pool.manual_hold_seconds) == ("rel-worker-video", "rel-video", 60)
     assert settings.queues == {"video": QueueTarget(20, 2, 5.5)}
     assert (settings.slots, settings.least, settings.most, settings.idle) == (2, 1, 7, 1)
@@ -49,7 +49,7 @@ def test_a_pool_is_read_as_it_is_written(file):
 
 def test_what_is_left_out_has_the_policys_defaults(file):
     write(file, video={"queues": {"video": {}}})
-    settings = Pools(file).current["video"].settings()
+    settings = Pools(file).current["video"].settings
     assert settings.queues == {"video": QueueTarget()}
     assert (settings.least, settings.most, settings.idle, settings.slots) == (0, 10, 0, 1)
 

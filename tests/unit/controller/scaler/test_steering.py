@@ -29,7 +29,7 @@ def held(steering: Steering) -> tuple[int | None, str, float | None]:
 
 
 def test_without_a_word_the_settings_stand():
-    assert steered() == Steering(POOL.settings())
+    assert steered() == Steering(POOL.settings)
 
 
 def test_a_workerpool_goes_before_the_settings():

@@ -91,6 +91,11 @@ class Look:
         names = {name for scene in scenes for name in scene.draining}
         return {name: min(scene.draining.get(name, 0.0) for scene in scenes) for name in names}
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody is marked, here or there, and none of its pods waits to be."""
+        return not self.marks and not self.sight.surplus and all(pod.cost is None for pod in self.sight.pods)
+
     @cached_property
     def strangers(self) -> list[str]:
         """Workers that hold jobs of its queues and are no pod, and of which nothing is known.

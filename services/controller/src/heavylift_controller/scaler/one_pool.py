@@ -15,7 +15,7 @@ import structlog
 from heavylift_controller.keda import number as keda
 from heavylift_controller.scaler import kept as keeping
 from heavylift_controller.scaler import metrics
-from heavylift_controller.scaler.drain import Going, Plan, Seen, Shrink, plan, verdict
+from heavylift_controller.scaler.drain import Going, Plan, Shrink, plan, verdict
 from heavylift_controller.scaler.fenced import FencedStore
 from heavylift_controller.scaler.kept import Kept
 from heavylift_controller.scaler.look import Look
@@ -185,17 +185,21 @@ class OnePool:
         if look is None or look.unread:
             return refusal or self._grow(turn, sight, decision, wanted)
         settled = self._settled(turn)
-        seen = look.seen(settled=settled, left=turn.fenced.term.left(), began=self._began(turn.at))
         if settled and self.kept.going is not None:
             self._verify(turn, sight, self.kept.going)
-        step = plan(seen, wanted)
+        step = self._plan(turn, look, wanted, settled=settled)
         self._undo(turn, look, step)
         note = self._grow(turn, sight, decision, wanted)
         self._prepare(turn, look, step)
-        self._serve(turn, seen, step, wanted)
+        self._serve(turn, sight.replicas, step, wanted, settled=settled)
         if step.shrink is not None:
             note = self._shrink(turn, step.shrink, steering) or note
         return refusal or note or step.waits_for
+
+    def _plan(self, turn: Turn, look: Look, wanted: int, *, settled: bool) -> Plan:
+        if wanted >= look.sight.replicas and look.untouched:
+            return Plan()  # most pools at most times: not worth a look at each pod
+        return plan(look.seen(settled=settled, left=turn.fenced.term.left(), began=self._began(turn.at)), wanted)
 
     def _settled(self, turn: Turn) -> bool:
         return self._unrest_at is not None and turn.at - self._unrest_at >= SETTLING
@@ -314,16 +318,16 @@ class OnePool:
 
     # ---- somebody else scales out
 
-    def _serve(self, turn: Turn, seen: Seen, step: Plan, wanted: int) -> None:
+    def _serve(self, turn: Turn, replicas: int, step: Plan, wanted: int, *, settled: bool) -> None:
         """Serve the number by which another autoscaler scales out: never more than a scale-in is about to leave."""
         if self._served is None or turn.pool.shadow:
             return
-        shrinking = wanted < seen.replicas or self.kept.going is not None or not seen.settled
+        shrinking = wanted < replicas or self.kept.going is not None or not settled
         landing = step.shrink is not None and step.shrink.to == 0
-        self._lowered_at = (self._lowered_at or turn.at) if wanted < seen.replicas else None
+        self._lowered_at = (self._lowered_at or turn.at) if wanted < replicas else None
         self._landing_at = (self._landing_at or turn.at) if landing else None
-        served = keda.number(replicas=seen.replicas, wanted=wanted, shrinking=shrinking)
-        active = keda.active(replicas=seen.replicas, wanted=wanted, landing=landing)
+        served = keda.number(replicas=replicas, wanted=wanted, shrinking=shrinking)
+        active = keda.active(replicas=replicas, wanted=wanted, landing=landing)
         self._served.put(self.name, Serving(served, active, time.monotonic()))
 
     def _not_served_yet(self, turn: Turn, shrink: Shrink) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Self
@@ -98,8 +99,9 @@ class Pool(_Part):
             raise ValueError(f"min is {self.min}, max {self.max}; allowed: min up to max")
         return self
 
+    @cached_property
     def settings(self) -> PoolSettings:
-        """Return what the policy needs of it."""
+        """What the policy needs of it."""
         queues = {
             name: QueueTarget(queue.target_wait_seconds, queue.priority, queue.expected_service_seconds)
             for name, queue in self.queues.items()

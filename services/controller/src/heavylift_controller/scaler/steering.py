@@ -123,10 +123,10 @@ class Steering:
 def steered(pool: Pool, overrides: Overrides, orders: Orders, stranger: Stranger | None, now: float) -> Steering:
     """Return what everybody's word amounts to at a time."""
     hold = _hold(overrides, orders, stranger, now, manual=pool.manual_hold_seconds)
-    settings = pool.settings()
+    settings = pool.settings
     settings = replace(
         settings,
-        queues=_queues(settings.queues, overrides.target_wait),
+        queues=_queues(settings.queues, overrides.target_wait) if overrides.target_wait else settings.queues,
         least=_first(overrides.least, settings.least),
         most=_first(overrides.most, settings.most),
         idle=_first(overrides.idle, settings.idle),

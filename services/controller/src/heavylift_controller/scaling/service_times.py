@@ -131,14 +131,14 @@ def estimate(
     running = sorted(ages)
     weigh = [exp(-age * per_second / REMEMBERED) for age in reversed(running)]
     reaching = (0.0, *accumulate(weigh))
-    edges, survival, last = [0.0], [1.0], 1.0
+    edges, survival, areas, last = [0.0], [1.0], [0.0], 1.0
     at_risk = sum(ended.values())
     for key in sorted(ended):
         edge = _MIDDLES[key]
+        areas.append(areas[-1] + survival[-1] * (edge - edges[-1]))
         last *= 1 - ended[key] / (at_risk + reaching[len(running) - bisect_right(running, edge)])
         at_risk -= ended[key]
         edges.append(edge)
-        survival.append(round(max(last, 0.0), 9))
-    steps = (s * (b - a) for s, a, b in zip(survival, edges, edges[1:], strict=False))
+        survival.append(round(last, 9) if last > 0.0 else 0.0)
     tail = max(edges[-1], expected, running[-1] if running else 0.0)
-    return ServiceTime(tuple(edges), tuple(survival), (0.0, *accumulate(steps)), tail)
+    return ServiceTime(tuple(edges), tuple(survival), tuple(areas), tail)
