@@ -18,6 +18,12 @@ from heavylift_controller.scaler.pools import Pool
 from heavylift_controller.scaler.reading import Reading
 from heavylift_controller.scaling import Phase, PoolState, QueueLoad, Running, Worker
 
+PLAIN = {
+    Stage.UNSCHEDULABLE: Phase.UNSCHEDULABLE,
+    Stage.FAILING: Phase.FAILING,
+    Stage.PENDING: Phase.BOOTING,
+}
+"""What a pod's stage says alone."""
 SILENT = 30.0
 """Seconds without a report after which it is not known what a worker does: it reports every ten."""
 
@@ -161,13 +167,8 @@ class Look:
         return Worker(pod.name, self._phase(pod, report, busy=bool(running)), pod.age, running, booted_in)
 
     def _phase(self, pod: Pod, report: WorkerReport | None, *, busy: bool) -> Phase:
-        plain = {
-            Stage.UNSCHEDULABLE: Phase.UNSCHEDULABLE,
-            Stage.FAILING: Phase.FAILING,
-            Stage.PENDING: Phase.BOOTING,
-        }
-        if pod.stage in plain:
-            return plain[pod.stage]
+        if pod.stage is not Stage.RUNNING and pod.stage in PLAIN:
+            return PLAIN[pod.stage]
         if report is None:
             return Phase.BOOTING if pod.stage is Stage.STARTING and not self.strangers else Phase.UNKNOWN
         if not busy and self.watch.silent(pod.name, self.reading.at) >= SILENT:

@@ -6,7 +6,7 @@ What is remembered between two turns only spares work or is told to people. Who 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from zlib import crc32
 
@@ -90,6 +90,7 @@ class OnePool:
         self._told: dict[str, str] = {}
         self._limiter: Limiter | None = None
         self._gauges = metrics.announce(name)
+        self._measured: tuple[float | None, ...] = (None,) * len(self._gauges)
 
     def take_over(self, kept: bytes | None, at: float) -> None:
         """Begin with what the last leader has kept, if anything; the platform may be about to act on its last word."""
@@ -123,8 +124,8 @@ class OnePool:
             return sight
         return self._platform.look_again(self.name)
 
-    def turn(self, turn: Turn) -> PoolStatus:
-        """Decide, do the next step, and return what there is to tell. Raises StoreUnavailable, Deposed."""
+    def turn(self, turn: Turn) -> Mapping[str, object]:
+        """Decide, do the next step, and return the status as it is written. Raises StoreUnavailable, Deposed."""
         self.hurried = False
         if turn.sight is not None:
             self._replicas = turn.sight.replicas
@@ -135,8 +136,9 @@ class OnePool:
         self.kept = replace(self.kept, memory=decision.memory)
         note = self._act(turn, decision, steering)
         status = self._status(turn, decision, steering, note)
-        self._tell(decision, status)
-        return status
+        written = as_json(status)
+        self._tell(decision, status, written)
+        return written
 
     # ---- deciding
 
@@ -376,8 +378,8 @@ class OnePool:
             note=note,
         )
 
-    def _tell(self, decision: Decision, status: PoolStatus) -> None:
-        self._platform.show(self.name, decision, as_json(status))
+    def _tell(self, decision: Decision, status: PoolStatus, written: Mapping[str, object]) -> None:
+        self._platform.show(self.name, decision, written)
         self._measure(decision, status)
         self._tell_once("ScalingFrozen", status.limiter if status.frozen else "", warning=True)
         held = f"{status.held_by} holds the pool at {decision.desired} workers." if status.held_by else ""
@@ -401,9 +403,10 @@ class OnePool:
             decision.inputs.boot_seconds,
             decision.inputs.hold_seconds,
         )
-        for gauge, value in zip(self._gauges, values, strict=True):
-            if value is not None:
+        for gauge, value, before in zip(self._gauges, values, self._measured, strict=True):
+            if value is not None and value != before:
                 gauge.set(value)
+        self._measured = values
         if self._limiter is not decision.limiter:
             if self._limiter is not None:
                 metrics.LIMITER.labels(pool=self.name, limiter=str(self._limiter)).set(0)

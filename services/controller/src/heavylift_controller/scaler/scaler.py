@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+import orjson
 import structlog
 
 from heavylift.errors import StoreUnavailable
@@ -21,7 +22,6 @@ from heavylift_controller.scaler.platform import Platform, PlatformError, Sight
 from heavylift_controller.scaler.pools import Pool, Pools
 from heavylift_controller.scaler.reading import Reading, read
 from heavylift_controller.scaler.served import Served
-from heavylift_controller.scaler.status import dump
 
 DEPOSED = 10.0
 """Seconds for which a controller that met a newer leader's writes does nothing, though the platform says it leads."""
@@ -123,7 +123,7 @@ class Scaler:
             sight, unread = self._sight(run, sights.get(name), at, blind)
             turn = self._turn(name, pool, sight, reading, fenced, pods=pods, at=at, unread="redis" if lost else unread)
             try:
-                statuses[name] = dump(run.turn(turn))
+                statuses[name] = orjson.dumps(run.turn(turn))
             except (StoreUnavailable, Deposed):
                 raise
             except Exception as error:  # noqa: BLE001 - raised again after the last pool

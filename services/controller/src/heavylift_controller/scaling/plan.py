@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 from heavylift_controller.scaling import steady
@@ -26,7 +27,7 @@ OVERDUE = 0.25
 """The share of a boot that a pod which should be ready by now is still expected to take."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
     """All that a plan is made from."""
 
@@ -37,28 +38,28 @@ class Scene:
     settings: PoolSettings
     estimates: Estimates
 
-    @property
+    @cached_property
     def waiting(self) -> int:
         """Jobs that wait."""
         return sum(load.waiting for load in self.queues.values())
 
-    @property
+    @cached_property
     def running(self) -> int:
         """Jobs that run."""
         return sum(len(worker.running) for worker in self.workers)
 
-    @property
+    @cached_property
     def free_slots(self) -> int:
         """Slots that could take a job now."""
         ready = [worker for worker in self.workers if worker.phase is Phase.READY]
         return sum(self.settings.slots - len(worker.running) for worker in ready)
 
-    @property
+    @cached_property
     def unknown(self) -> int:
         """Workers that do not report, and run no job as far as is known."""
         return sum(worker.stays and not worker.running for worker in self.workers)
 
-    @property
+    @cached_property
     def staying(self) -> int:
         """Workers that hold a job, or might."""
         return sum(worker.stays for worker in self.workers)
