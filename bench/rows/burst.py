@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -20,13 +20,13 @@ from tests.e2e.values import Values
 
 from bench.containers import build
 from bench.options import Options
-from bench.processes import LeftOut
+from bench.processes import BenchError, LeftOut
 from bench.results import Bars, Goal, Result
 from bench.spread import Spread, percentile
 from heavylift.client import JobView
 
 POOL = "burst"
-JOBS, SECONDS, MOST = 12, 2.0, 4
+JOBS, SECONDS, MOST = 12, 1.0, 4
 BURSTS_A_ROUND = 4
 WITHIN = 1.0
 PATIENCE = 240.0
@@ -87,6 +87,13 @@ def measure(options: Options) -> Result:
     """Return the row."""
     install = _keda_install()
     images = build()
+    try:
+        return _result(_measured(options, install, images))
+    except AssertionError as error:  # how what is used of the end-to-end tests says that something did not come
+        raise BenchError(str(error)) from error
+
+
+def _measured(options: Options, install: Sequence[str], images: Sequence[str]) -> dict[str, Found]:
     found = {name: Found() for name in ENGINES}
     with own_cluster(options.folder, keep=False) as cluster, ExitStack() as releases:
         cluster.load([*images, REDIS_IMAGE])
@@ -97,7 +104,7 @@ def measure(options: Options) -> Result:
                 burst = found[name] if number else Found()  # the first one reads the image's files
                 _burst(installation, burst)
                 _empty(installation, by_hand=name != BUILTIN)
-    return _result(found)
+    return found
 
 
 def _keda_install() -> list[str]:
@@ -123,6 +130,8 @@ def _installed(cluster: Cluster, name: str) -> Generator[Installation]:
     ):
         values = installation_values([POOL], {"scaling": {"engine": engine}}, one, **scaling)
         installation.release.upgrade(values)
+        if name == BUILTIN:
+            namespace.kubectl("wait", "--for=create", installation.resource(POOL), "--timeout=60s")
         _empty(installation, by_hand=name != BUILTIN)
         yield installation
 
