@@ -34,6 +34,16 @@ def counted(metric: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(metric, {"pool": QUEUE, **labels}) or 0.0
 
 
+def test_a_pools_series_are_there_before_anything_was_decided(scaling: Scaling) -> None:
+    series = ("desired_workers", "current_workers", "ready_workers", "frozen", "held", "boot_seconds", "hold_seconds")
+    assert all(REGISTRY.get_sample_value(f"heavylift_pool_{name}", {"pool": QUEUE}) is not None for name in series)
+    for limiter in ("slo", "frozen", "max"):
+        assert REGISTRY.get_sample_value("heavylift_pool_limiter", {"pool": QUEUE, "limiter": limiter}) is not None
+    scaling.turns()
+    text = {"pool": QUEUE, "limiter": scaling.status().limiter}
+    assert REGISTRY.get_sample_value("heavylift_pool_limiter", text) == 1
+
+
 # ---- out
 
 

@@ -142,9 +142,13 @@ def plan(seen: Seen, wanted: int) -> Plan:
 
 
 def _released(seen: Seen, others: Sequence[Member]) -> tuple[str, ...]:
-    """Return whose marks are taken back. While somebody is about to go it is not known who: then nobody's."""
+    """Return whose marks are taken back. While somebody is about to go it is not known who: then nobody's.
+
+    But for a rollout's sake: it waits for its new workers to be ready. Those without our cost are none of those that a
+    lower number of ours takes.
+    """
     if not seen.calm:
-        return ()
+        return tuple(each.name for each in others if each.mark is not None and each.cost is None and seen.rollout)
     return (*(member.name for member in others if member.mark is not None), *sorted(seen.strays))
 
 

@@ -59,6 +59,8 @@ class Turn:
     reading: Reading | None
     fenced: FencedStore
     unread: str = ""
+    clock: Callable[[], float] = time.monotonic
+    """The monotonic clock."""
     look_anew: Callable[[Sight], Look] | None = None
     """Read Redis again, and join it with what the platform shows by now."""
 
@@ -250,9 +252,11 @@ class OnePool:
         return self._scaled(turn, sight.replicas, wanted, result, decision)
 
     def _react(self, turn: Turn, look: Look) -> None:
-        ages = [look.reading.scenes[queue].oldest_age for queue in turn.pool.queues if queue in look.reading.scenes]
-        if max(ages, default=0.0) > 0:
-            took = max(ages) + time.monotonic() - look.reading.at
+        """Note how long the first job that came to a pool at rest has waited for this."""
+        found = (look.reading.scenes.get(queue) for queue in turn.pool.queues)
+        ages = [scene.oldest_age for scene in found if scene is not None and scene.waiting]
+        if ages:
+            took = max(ages) + turn.clock() - look.reading.at
             metrics.REACTION_SECONDS.labels(pool=self.name).observe(took)
 
     def _shrink(self, turn: Turn, shrink: Shrink, steering: Steering) -> str:

@@ -164,7 +164,7 @@ class Scaler:
             return joined(sight, anew, pods.union(pod.name for pod in sight.pods))
 
         look = joined(sight, reading, pods) if sight and reading else None
-        return Turn(pool, at, now, sight, look, reading, fenced, unread, look_anew)
+        return Turn(pool, at, now, sight, look, reading, fenced, unread, self._clock, look_anew)
 
     # ---- looking
 
