@@ -168,10 +168,16 @@ def test_a_rollout_is_when_pods_of_two_templates_are_there_or_may_be(
 
 
 def test_what_is_there_beyond_what_each_replica_set_is_to_have():
-    sets = [SeenReplicaSet("uid", "1", 1), SeenReplicaSet("uid", "2", 2)]
+    sets = [SeenReplicaSet("uid", "1", 1, 2), SeenReplicaSet("uid", "2", 2, 2)]
     pods = [a_pod("1"), a_pod("1"), a_pod("1", leaving=True), a_pod("2"), a_pod("unknown")]
 
     assert surplus(pods, sets) == {"1": 1}
+
+
+def test_pods_that_a_replica_set_of_a_moment_ago_does_not_know_are_not_beyond_it():
+    before_it_was_raised = SeenReplicaSet("uid", "1", 1, 1)
+
+    assert surplus([a_pod("1"), a_pod("1")], [before_it_was_raised]) == {}
 
 
 def test_a_replica_set_is_read():
@@ -183,4 +189,4 @@ def test_a_replica_set_is_read():
         "spec": {"replicas": 0},
     }
 
-    assert read_replica_set(obj) == SeenReplicaSet("mine", "abc", 0)
+    assert read_replica_set(obj) == SeenReplicaSet("mine", "abc", 0, 0)

@@ -156,6 +156,12 @@ def test_a_rollout_that_waits_for_us_gets_its_workers_drained_even_the_busy_ones
     assert (step.cost, step.shrink, step.release) == (("b",), None, ())
 
 
+def test_a_rollout_gets_back_what_it_waits_for_and_not_what_a_lower_number_takes():
+    members = [marked(idle("new", revision="new")), first(idle("old", revision="old")), busy("c", revision="old")]
+    step = plan(seen(*members, rollout=True, settled=False, replicas=2), 2)
+    assert (step.release, step.uncost) == (("new",), ())
+
+
 def test_it_is_told_whom_a_rollout_waits_for():
     old = [busy("a", revision="old"), idle("b", revision="old")]
     step = plan(seen(*old, surplus={"old": 2}, rollout=True), 2)
@@ -267,7 +273,9 @@ def test_no_mark_is_taken_back_in_unrest_and_none_of_a_victims(case):
     scene, wanted = case
     step = plan(scene, wanted)
     if not scene.settled or (len(scene.members) > scene.replicas and not scene.rollout):
-        assert step.release == step.uncost == ()
+        released = [member for member in scene.members if member.name in step.release]
+        assert step.uncost == ()
+        assert all(scene.rollout and member.cost is None for member in released)
     assert not set(step.release) & set(step.victims)
     assert not set(step.uncost) & set(step.victims)
     assert not set(step.mark) & set(step.release)

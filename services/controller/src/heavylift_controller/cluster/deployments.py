@@ -124,6 +124,8 @@ class SeenReplicaSet:
     """The Deployment's uid."""
     revision: str
     replicas: int
+    existing: int
+    """Pods of it that are not ending, as its controller counted them when it last acted on that number."""
 
 
 def read_replica_set(obj: Json) -> SeenReplicaSet:
@@ -133,14 +135,19 @@ def read_replica_set(obj: Json) -> SeenReplicaSet:
         owner=next(iter(owners), ""),
         revision=texts(obj, "metadata", "labels").get(REVISION, ""),
         replicas=number(obj, "spec", "replicas", default=1),
+        existing=number(obj, "status", "replicas"),
     )
 
 
 def surplus(pods: Iterable[SeenPod], replica_sets: Iterable[SeenReplicaSet]) -> dict[str, int]:
-    """Return how many pods of each revision are there and no longer wanted; of unknown revisions none are."""
-    wanted = {each.revision: each.replicas for each in replica_sets}
-    there = Counter(pod.revision for pod in pods if not pod.leaving and pod.revision in wanted)
-    return {revision: count - wanted[revision] for revision, count in there.items() if count > wanted[revision]}
+    """Return how many pods of each revision are there and no longer wanted; of unknown revisions none are.
+
+    No more than the ReplicaSet itself counted too many: it may be an older copy than that of the pods, of a time when
+    the newest of them were not wanted yet.
+    """
+    there = Counter(pod.revision for pod in pods if not pod.leaving)
+    found = {each.revision: min(there[each.revision], each.existing) - each.replicas for each in replica_sets}
+    return {revision: count for revision, count in found.items() if count > 0}
 
 
 @dataclass(frozen=True, slots=True)
