@@ -90,6 +90,23 @@ def test_what_the_platform_refuses_is_shown_and_not_tried_each_time(scaling: Sca
     assert scaling.place.scaled == [(0, 5)]
 
 
+def test_a_refusal_is_over_once_nothing_more_is_wanted(scaling: Scaling) -> None:
+    scaling.turns()
+    [job] = scaling.submit()
+    scaling.place.answer = Scaled.REFUSED
+    assert scaling.turns().limiter == "refused"
+    scaling.store.run(ops.cancel(scaling.keys, job))
+    assert scaling.turns(DRAIN).limiter != "refused"
+
+
+def test_a_refused_scale_in_is_not_tried_each_time(scaling: Scaling) -> None:
+    scaling.at_rest(1)
+    scaling.place.answer = Scaled.REFUSED
+    status = scaling.turns(DRAIN)
+    assert (status.limiter, status.note) == ("refused", "the platform refuses 0 workers")
+    assert scaling.place.notes.count("ScalingRefused") < 4
+
+
 # ---- in
 
 
@@ -148,6 +165,15 @@ def test_a_job_that_came_between_the_last_two_looks_keeps_the_number(scaling: Sc
     assert "decided anew" in status.note
     scaling.turns()
     assert scaling.marked() == set()
+
+
+def test_a_hold_that_came_between_the_last_two_looks_keeps_the_number(scaling: Scaling) -> None:
+    scaling.at_rest(1)
+    while not scaling.place.pods[0].cost:
+        scaling.turns()
+    scaling.place.meanwhile = lambda: scaling.place.extra.update(overrides=Overrides(hold_at=1))
+    scaling.turns(3)
+    assert (scaling.place.scaled, scaling.marked()) == ([], set())
 
 
 def test_nothing_goes_with_too_little_of_the_leadership_left(scaling: Scaling) -> None:

@@ -19,7 +19,7 @@ from heavylift_controller.scaler.drain import Going, Plan, Shrink, plan, verdict
 from heavylift_controller.scaler.fenced import FencedStore
 from heavylift_controller.scaler.kept import Kept
 from heavylift_controller.scaler.look import Look
-from heavylift_controller.scaler.platform import Platform, PlatformError, Scaled, Sight
+from heavylift_controller.scaler.platform import Overrides, Platform, PlatformError, Scaled, Sight
 from heavylift_controller.scaler.pools import Pool
 from heavylift_controller.scaler.reading import Reading
 from heavylift_controller.scaler.served import Served, Serving
@@ -136,7 +136,7 @@ class OnePool:
         steering = self._steered(turn)
         decision = decide(self._state(turn), steering.settings, self.kept.memory)
         self.kept = replace(self.kept, memory=decision.memory)
-        note = self._act(turn, decision, steering)
+        note = self._act(turn, decision)
         status = self._status(turn, decision, steering, note)
         written = as_json(status)
         self._tell(decision, status, written)
@@ -154,7 +154,7 @@ class OnePool:
         self.kept = replace(self.kept, orders=orders, stranger=stranger)
         if changed:
             self._saved_at = float("-inf")
-        overrides = turn.sight.overrides if turn.sight else Sight(0, ()).overrides
+        overrides = turn.sight.overrides if turn.sight else Overrides()
         return steered(turn.pool, overrides, orders, stranger, turn.now)
 
     def _state(self, turn: Turn) -> PoolState:
@@ -164,13 +164,13 @@ class OnePool:
 
     # ---- acting
 
-    def _act(self, turn: Turn, decision: Decision, steering: Steering) -> str:
+    def _act(self, turn: Turn, decision: Decision) -> str:
         """Do the next step; returns why what is decided is not done, if so."""
         if turn.sight is None:
             return ""
         try:
             self._release_hold(turn)
-            return self._step(turn, turn.sight, decision, steering)
+            return self._step(turn, turn.sight, decision)
         except PlatformError as error:
             self._drop_serving()
             return f"the platform could not be asked: {error}"
@@ -182,9 +182,11 @@ class OnePool:
                 return  # until it is seen to be gone, the order stands
             self.kept = replace(self.kept, orders=replace(self.kept.orders, to_release=False))
 
-    def _step(self, turn: Turn, sight: Sight, decision: Decision, steering: Steering) -> str:
+    def _step(self, turn: Turn, sight: Sight, decision: Decision) -> str:
         refusal = _refusal(turn.pool, sight)
         wanted = sight.replicas if refusal else decision.replicas
+        if wanted == sight.replicas:
+            self._refused = None
         look = turn.look
         if look is None or look.unread:
             return refusal or self._grow(turn, sight, decision, wanted)
@@ -197,7 +199,7 @@ class OnePool:
         self._prepare(turn, look, step)
         self._serve(turn, sight.replicas, step, wanted, settled=settled)
         if step.shrink is not None:
-            note = self._shrink(turn, step.shrink, steering) or note
+            note = self._shrink(turn, step.shrink) or note
         return refusal or note or step.waits_for
 
     def _plan(self, turn: Turn, look: Look, wanted: int, *, settled: bool) -> Plan:
@@ -242,7 +244,7 @@ class OnePool:
         """Ask for more workers, straight for the number. Returns why not."""
         if wanted <= sight.replicas or self._served is not None:
             return ""
-        if self._refused is not None and self._refused[0] == wanted and turn.at < self._refused[1]:
+        if self._is_refused(turn, wanted):
             return f"the platform refuses {wanted} workers"
         if turn.fenced.term.left() <= 0:
             return "the leadership is over"
@@ -250,6 +252,9 @@ class OnePool:
         if result is Scaled.DONE and self._at_rest and turn.look is not None:
             self._react(turn, turn.look)
         return self._scaled(turn, sight.replicas, wanted, result, decision)
+
+    def _is_refused(self, turn: Turn, number: int) -> bool:
+        return self._refused is not None and self._refused[0] == number and turn.at < self._refused[1]
 
     def _react(self, turn: Turn, look: Look) -> None:
         """Note how long the first job that came to a pool at rest has waited for this."""
@@ -259,15 +264,18 @@ class OnePool:
             took = max(ages) + turn.clock() - look.reading.at
             metrics.REACTION_SECONDS.labels(pool=self.name).observe(took)
 
-    def _shrink(self, turn: Turn, shrink: Shrink, steering: Steering) -> str:
+    def _shrink(self, turn: Turn, shrink: Shrink) -> str:
         """Read everything again, and let the number fall if the very same comes out. Returns why not."""
         if waits_for := self._not_served_yet(turn, shrink):
             return waits_for
+        if self._is_refused(turn, shrink.to):
+            return f"the platform refuses {shrink.to} workers"
         assert turn.look_anew is not None
         sight = self._platform.look_again(self.name)
         look = turn.look_anew(sight)
         if refusal := _refusal(turn.pool, sight):
             return refusal
+        steering = steered(turn.pool, sight.overrides, self.kept.orders, self.kept.stranger, turn.now)
         decision = decide(look.state(), steering.settings, self.kept.memory)
         settled = self._settled(turn) and sight.settled
         seen = look.seen(settled=settled, left=turn.fenced.term.left(), began=self._began(turn.at))
