@@ -352,6 +352,25 @@ def test_another_controller_goes_on_with_a_drain_and_with_what_was_learned(scali
     assert scaling.marked() == set()
 
 
+def test_a_controller_that_began_without_redis_goes_on_with_what_was_kept(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    scaling = Scaling(redis_server.url, tmp_path)
+    scaling.order("hold", replicas=2)
+    scaling.turns(2)
+    scaling.redis.delete(scaling.keys.steering)
+    redis_server.kill()
+    scaling.scaler = scaling.another()
+    scaling.place.leadership.number = 2
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            scaling.turns()
+    assert scaling.place.shown[-1]["limiter"] == "frozen: redis"
+    redis_server.start()
+    status = scaling.turns(DRAIN)
+    assert (status.held_by, status.current) == ("ada", 2)
+
+
 def test_who_was_to_go_is_looked_after_by_the_next_controller(scaling: Scaling) -> None:
     deleted = counted("heavylift_scaling_drains_total", result="deleted")
     scaling.at_rest(1)

@@ -55,6 +55,8 @@ class Scaler:
         self._fenced: FencedStore | None = None
         self._deposed: tuple[int, float] | None = None
         self._runs: dict[str, OnePool] = {}
+        self._met: set[str] = set()
+        """The pools of which it is known what the last leader has kept."""
         self._watch = Watch()
         self._served_by: Mapping[str, frozenset[str]] = {}
         """Pool -> queues that its workers took jobs from, when Redis was read last."""
@@ -95,7 +97,7 @@ class Scaler:
             return None
         if self._fenced is None or self._fenced.term.number != number:
             self._fenced = FencedStore(self._store, Term(number, self._platform.leadership))
-            self._runs = {}
+            self._runs, self._met = {}, set()
             metrics.LEADER.set(1)
             log.info("scaling_begins", leadership=number)
         return self._fenced
@@ -104,7 +106,7 @@ class Scaler:
         self._fenced = None
         for name in self._runs:
             metrics.reset(name)
-        self._runs = {}
+        self._runs, self._met = {}, set()
         metrics.LEADER.set(0)
         log.info("scaling_ends")
 
@@ -172,11 +174,12 @@ class Scaler:
         """Return what Redis says, or why it says nothing."""
         try:
             if not fenced.entered:
-                self._enter(fenced)
-            self._meet_pools(fenced, fenced.saved() if set(self._pools.current) - set(self._runs) else {})
+                fenced.enter(sorted(self.queues()))
+            self._meet_pools(fenced)
             reading = self._store.run(read(self._store.keys, self._all_queues(), at=self._clock()))
         except StoreUnavailable as error:
-            self._meet_pools(None, {})
+            for name in set(self._pools.current) - set(self._runs):
+                self._runs[name] = OnePool(name, self._platform, served=self._served)  # until it is known what was kept
             return None, error
         self._watch.note(reading)
         self._served_by = reading.served
@@ -184,28 +187,23 @@ class Scaler:
             self._ahead = reading.now - reading.at
         return reading, None
 
-    def _enter(self, fenced: FencedStore) -> None:
-        """Begin to lead: from then on no older leader writes."""
-        fenced.enter(sorted(self.queues()))
-        self._runs = {}
-        fenced.forget_other_pools(self._pools.current)
-
-    def _meet_pools(self, fenced: FencedStore | None, saved: Mapping[str, bytes]) -> None:
-        """Begin with pools that are new, and end with those that are gone."""
+    def _meet_pools(self, fenced: FencedStore) -> None:
+        """Begin with pools that are new, from what is kept of them, and end with those that are gone."""
         pools = self._pools.current
-        for name in set(pools) - set(self._runs):
+        new, gone = set(pools) - self._met, set(self._runs) - set(pools)
+        fenced.fence(self._all_queues())  # from now on no older leader writes
+        saved = fenced.saved() if new else {}
+        if new or gone:
+            fenced.forget_other_pools(pools)
+        for name in new:
             self._runs[name] = OnePool(name, self._platform, served=self._served)
             self._runs[name].take_over(saved.get(name), self._clock())
-        gone = set(self._runs) - set(pools)
         for name in gone:
             del self._runs[name]
             metrics.forget(name)
-        if fenced is not None:
-            fenced.fence(self._all_queues())
-            if gone:
-                fenced.forget_other_pools(pools)
         if gone and self._served is not None:
             self._served.keep(pools)
+        self._met = set(pools)
 
     def _all_queues(self) -> list[str]:
         """Return all queues of the pools, and those that their workers still serve."""
