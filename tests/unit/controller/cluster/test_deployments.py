@@ -46,10 +46,10 @@ def test_what_kubernetes_notes_of_the_time_at_which_a_number_was_set():
     assert read_deployment(deployment("scaled")).scaled_at == 0  # the scale subresource notes none
 
 
-def scaled_by(name: str, replicas: int) -> SeenDeployment:
+def scaled_by(name: str, replicas: int, generation: int = 1) -> SeenDeployment:
     """Return one Deployment as it is after somebody, or nobody that is noted, has set its number."""
     found = read_deployment(deployment(name)) if name else replace(settled_at(0, scaled_by=""), owner=None)
-    return replace(found, name="video", uid="1", replicas=replicas)
+    return replace(found, name="video", uid="1", replicas=replicas, generation=generation, heeded=True)
 
 
 def leading() -> Scalings:
@@ -126,10 +126,44 @@ def test_what_we_meant_to_set_long_ago_is_no_longer_expected():
     assert scalings.told(scaled_by("", 3), 100.0 + EXPECTED_SECONDS).scaled_by == "somebody"
 
 
+def test_an_older_copy_that_comes_late_is_not_taken_for_a_change():
+    scalings = leading()
+    scalings.told(scaled_by("", 5, 1), 100.0)
+    scalings.expect("video", 3, 110.0)
+    scalings.told(scaled_by("", 3, 2), 110.1)
+
+    late = scalings.told(scaled_by("", 5, 1), 110.2)
+    caught_up = scalings.told(scaled_by("", 3, 2), 110.3)
+
+    assert (late.replicas, late.scaled_by, late.heeded) == (3, "", False)
+    assert (caught_up.replicas, caught_up.scaled_by, caught_up.heeded) == (3, "", True)
+
+
+def test_an_older_copy_leaves_a_number_somebodys():
+    scalings = leading()
+    scalings.told(scaled_by("ours", 5, 1), 100.0)
+    scalings.told(scaled_by("scaled", 9, 3), 110.0)
+
+    late = scalings.told(scaled_by("ours", 4, 2), 111.0)
+
+    assert (late.replicas, late.scaled_by, late.scaled_at) == (9, "kubectl", 110)
+    assert scalings.told(scaled_by("scaled", 9, 3), 112.0).scaled_at == 110
+
+
+def test_a_deployment_made_anew_begins_anew():
+    scalings = leading()
+    scalings.told(scaled_by("ours", 5, 7), 100.0)
+
+    anew = scalings.told(replace(scaled_by("ours", 2, 1), uid="2"), 110.0)
+
+    assert (anew.replicas, anew.heeded) == (2, True)
+
+
 def test_a_recorded_deployment_is_read():
     found = read_deployment(deployment("scaled"))
 
     assert (found.name, found.replicas, str(found.selector)) == ("scaled", 2, "app=scaled")
+    assert found.generation == 2
     assert found.settled([a_pod(), a_pod()])
     assert not found.rollout([a_pod(), a_pod()])
 

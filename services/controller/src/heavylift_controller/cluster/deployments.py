@@ -48,6 +48,8 @@ class SeenDeployment:
 
     name: str
     uid: str
+    generation: int
+    """Which version of its spec this is; it rises."""
     labels: Mapping[str, str]
     selector: Selector
     replicas: int
@@ -102,6 +104,7 @@ def read_deployment(obj: Json) -> SeenDeployment:
     return SeenDeployment(
         name=name(obj),
         uid=text(obj, "metadata", "uid"),
+        generation=number(obj, "metadata", "generation"),
         labels=texts(obj, "metadata", "labels"),
         selector=Selector(texts(spec, "selector", "matchLabels")),
         replicas=number(spec, "replicas", default=1),
@@ -155,6 +158,7 @@ class _Number:
     """A number of replicas as it was last seen, and who beside us had set it when."""
 
     uid: str
+    generation: int
     replicas: int
     scaled_by: str
     scaled_at: float
@@ -187,9 +191,16 @@ class Scalings:
             self._expected.pop(name, None)
 
     def told(self, seen: SeenDeployment, now: float) -> SeenDeployment:
-        """Return the Deployment as seen at `now`, in seconds since the epoch, with who and when as far as is known."""
+        """Return the Deployment as seen at `now`, in seconds since the epoch, with who and when as far as is known.
+
+        An older copy than one seen before, such as an event of a watch that lags behind our own reading, tells nothing
+        of the number: it gets the newer one, which its status cannot have heeded.
+        """
         with self._lock:
             before = self._numbers.get(seen.name)
+            if before is not None and before.uid == seen.uid and seen.generation < before.generation:
+                newer = {"replicas": before.replicas, "scaled_by": before.scaled_by, "scaled_at": before.scaled_at}
+                return replace(seen, heeded=False, **newer)
             if before is None or before.uid != seen.uid:
                 by, at = seen.scaled_by, seen.scaled_at
             elif before.replicas == seen.replicas:
@@ -197,7 +208,7 @@ class Scalings:
                 by, at = before.scaled_by, before.scaled_at
             else:
                 by, at = self._changed(seen, now)
-            self._numbers[seen.name] = _Number(seen.uid, seen.replicas, by, at)
+            self._numbers[seen.name] = _Number(seen.uid, seen.generation, seen.replicas, by, at)
         return replace(seen, scaled_by=by, scaled_at=at)
 
     def _changed(self, seen: SeenDeployment, now: float) -> tuple[str, float]:
