@@ -47,7 +47,9 @@ def publish(worker: Worker, *names: str, age: float = 0.0, **fields: object) -> 
 def orders(worker: Worker) -> dict[str, dict]:
     """Return the newest order about each pool."""
     found = worker.store.run(ops.read_steering(worker.keys))
-    return {pool: max(map(orjson.loads, texts), key=lambda order: order["at"]) for pool, texts in found.items()}
+    return {
+        pool: max(map(orjson.loads, texts.values()), key=lambda order: order["at"]) for pool, texts in found.items()
+    }
 
 
 def test_without_a_controller_that_scales_there_are_no_pools(api: httpx.Client) -> None:
@@ -120,11 +122,11 @@ def test_orders_about_different_matters_do_not_replace_each_other(api: httpx.Cli
     for action in ("hold", "pause", "freeze-in", "freeze-out"):
         assert api.post(f"/v1/pools/video:{action}", json={"replicas": 6}).status_code == 202
     texts = worker.store.run(ops.read_steering(worker.keys))["video"]
-    assert {orjson.loads(text)["action"] for text in texts} == {"hold", "pause", "freeze-in", "freeze-out"}
+    assert {orjson.loads(text)["action"] for text in texts.values()} == {"hold", "pause", "freeze-in", "freeze-out"}
     for action in ("release", "resume", "thaw"):
         assert api.post(f"/v1/pools/video:{action}").status_code == 202
     texts = worker.store.run(ops.read_steering(worker.keys))["video"]
-    assert {orjson.loads(text)["action"] for text in texts} == {"release", "resume", "thaw"}
+    assert {orjson.loads(text)["action"] for text in texts.values()} == {"release", "resume", "thaw"}
 
 
 @pytest.mark.parametrize("action", ["hold", *ORDERS])

@@ -19,6 +19,7 @@ from heavylift.model import JobTypeInfo
 from heavylift.operations import Claim, Claimant, Ending, Outcome, Submission, WorkerReport
 from heavylift.settings import Settings
 from heavylift.store import Call, Store, T
+from heavylift_api.pools import MATTERS, Action
 from heavylift_controller.scaler.platform import DRAINED, Overrides, PlatformError, Pod, Scaled, Sight, Stage
 from heavylift_controller.scaler.pools import Pools
 from heavylift_controller.scaler.reading import Reading
@@ -237,7 +238,8 @@ class Scaling:
 
     def order(self, action: str, **more: object) -> None:
         order = {"action": action, "by": "ada", "at": time.time(), **more}
-        self.store.run(ops.steer(self.keys, QUEUE, json.dumps(order).encode()))
+        call = ops.steer(self.keys, QUEUE, json.dumps(order).encode(), matters=MATTERS[Action(action)])
+        self.store.run(call)
 
     def marked(self) -> set[str]:
         """Return who is marked."""

@@ -302,11 +302,21 @@ def test_a_release_takes_the_hold_of_the_workerpool_back_too(scaling: Scaling) -
 def test_a_hold_outlives_its_controller_though_a_newer_order_took_its_place(scaling: Scaling) -> None:
     scaling.order("hold", replicas=2)
     scaling.turns()
+    scaling.redis.delete(scaling.keys.steering)
     scaling.order("freeze-in")
     scaling.turns()
     scaling.scaler = scaling.another()
     scaling.place.leadership.number = 2
     assert (scaling.turns().held_by, scaling.place.replicas) == ("ada", 2)
+
+
+def test_an_order_counts_though_one_of_another_matter_bears_a_later_time(scaling: Scaling) -> None:
+    scaling.order("pause", at=time.time() + 60)
+    assert scaling.turns().paused
+    scaling.order("hold", replicas=2)
+    assert scaling.turns().held_by == "ada"
+    scaling.order("resume")
+    assert not scaling.turns().paused
 
 
 def test_a_number_set_beside_us_is_held_for_its_time(scaling: Scaling) -> None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from heavylift_api import pools as api
+from heavylift_controller.scaler.kept import Kept, dump, load
 from heavylift_controller.scaler.platform import Overrides, Sight
 from heavylift_controller.scaler.pools import Pool, PoolQueue
 from heavylift_controller.scaler.steering import Action, Order, Orders, Steering, Stranger, parse_order, stranger_of
@@ -14,10 +16,16 @@ POOL = Pool(queues={"video": PoolQueue()}, max=7, manual_hold_seconds=900)
 
 
 def steered(*orders: Order, pool: Pool = POOL, stranger: Stranger | None = None, **overrides) -> Steering:
-    known = Orders()
+    return steered_by(pool, Overrides(**overrides), ordered(*orders), stranger, NOW)
+
+
+def ordered(*orders: Order, known: Orders = Orders()) -> Orders:  # noqa: B008 - it never changes
+    """Return what orders amount to that are met one after the other, as Redis keeps them."""
+    kept: dict[str, Order] = {}
     for order in orders:
-        known = known.with_order(order)
-    return steered_by(pool, Overrides(**overrides), known, stranger, NOW)
+        kept |= dict.fromkeys(api.MATTERS[api.Action(order.action)], order)
+        known = known.with_orders(kept)
+    return known
 
 
 def order(action: str, *, ago: float = 10.0, **more) -> Order:
@@ -48,7 +56,9 @@ def test_a_workerpool_goes_before_the_settings():
         ([order("hold", replicas=3), order("release", ago=5)], (None, "", None)),
         ([order("hold", replicas=3), order("hold", replicas=4, ago=5)], (4, "ada", None)),
         ([order("hold", replicas=3), order("pause", ago=5)], (3, "ada", None)),
-        ([order("hold", replicas=4, ago=5), order("hold", replicas=3)], (4, "ada", None)),
+        ([order("hold", replicas=4, ago=5), order("hold", replicas=3)], (3, "ada", None)),
+        ([order("pause", ago=5), order("hold", replicas=3)], (3, "ada", None)),
+        ([order("hold", replicas=3, ago=5), order("release")], (None, "", None)),
     ],
 )
 def test_orders_hold(orders, found):
@@ -61,6 +71,28 @@ def test_pause_and_freeze_last_until_they_are_taken_back():
     assert (found.paused, found.freeze_in, found.freeze_out) == (True, True, True)
     found = steered(*(order(word, ago=9 - at) for at, word in enumerate((*words, "resume", "thaw")))).settings
     assert (found.paused, found.freeze_in, found.freeze_out) == (False, False, False)
+
+
+def test_a_freeze_after_a_thaw_stands_though_the_thaw_is_still_there():
+    orders = ordered(order("freeze-in"), order("thaw", ago=5), order("freeze-out", ago=9))
+    assert (orders.freeze_in, orders.freeze_out) == (None, order("freeze-out", ago=9))
+    still = {"freeze-in": order("thaw", ago=5), "freeze-out": order("freeze-out", ago=9)}
+    assert orders.with_orders(still) is orders
+
+
+def test_an_order_that_is_known_is_not_carried_out_again():
+    release = order("release")
+    orders = replace(ordered(release), to_release=False)
+    assert not orders.with_orders({"hold": release}).to_release
+    assert orders.with_orders({"hold": order("release", ago=11)}).to_release
+
+
+def test_what_an_older_version_has_kept_is_gone_on_with():
+    text = b'{"orders": {"newest": %d, "hold": {"action": "hold", "at": 1, "by": "ada", "replicas": 3}}}' % NOW
+    orders = load(text).orders.with_orders({"hold": order("release"), "pause": order("pause")})
+    assert (orders.hold, orders.pause, orders.to_release) == (Order(Action.HOLD, 1, "ada", 3), None, False)
+    assert orders.with_orders({"hold": order("release"), "pause": order("pause", ago=9)}).pause == order("pause", ago=9)
+    assert load(dump(Kept(orders=orders))).orders == orders
 
 
 def test_taking_a_pause_back_leaves_the_one_of_the_workerpool():

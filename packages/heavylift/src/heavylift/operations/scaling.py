@@ -220,13 +220,14 @@ def steer(keys: Keys, pool: str, order: bytes, *, matters: Sequence[str] = ("",)
     return Call([("HSET", keys.steering, *pairs)], lambda _: None)
 
 
-def read_steering(keys: Keys) -> Call[dict[str, list[bytes]]]:
-    """Return the newest orders about each pool, one for each matter and in no order."""
+def read_steering(keys: Keys) -> Call[dict[str, dict[str, bytes]]]:
+    """Return pool -> matter -> the newest order about it."""
 
-    def parse(replies: list[Reply]) -> dict[str, list[bytes]]:
-        orders: dict[str, list[bytes]] = {}
+    def parse(replies: list[Reply]) -> dict[str, dict[str, bytes]]:
+        orders: dict[str, dict[str, bytes]] = {}
         for name, order in to_mapping(replies[0]).items():
-            orders.setdefault(name.partition(" ")[0], []).append(order)
+            pool, _, matter = name.partition(" ")
+            orders.setdefault(pool, {})[matter] = order
         return orders
 
     return Call([("HGETALL", keys.steering)], parse)

@@ -146,9 +146,8 @@ class OnePool:
 
     def _steered(self, turn: Turn) -> Steering:
         """Return what people want, with the orders that have come since."""
-        orders = self.kept.orders
-        for order in parse_orders(turn.reading.orders.get(self.name, ())) if turn.reading else ():
-            orders = orders.with_order(order)
+        texts = turn.reading.orders.get(self.name, {}) if turn.reading else {}
+        orders = self.kept.orders.with_orders(parse_orders(texts))
         stranger = stranger_of(self.kept.stranger, turn.sight, turn.now) if turn.sight else self.kept.stranger
         changed = (orders, stranger) != (self.kept.orders, self.kept.stranger)
         self.kept = replace(self.kept, orders=orders, stranger=stranger)

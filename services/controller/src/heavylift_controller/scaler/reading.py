@@ -20,8 +20,8 @@ class Reading:
     """By queue; one that could not be read is missing."""
     reports: Mapping[str, WorkerReport]
     """By worker."""
-    orders: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
-    """By pool; the newest about each matter."""
+    orders: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    """By pool and matter; the newest about each."""
     now: float | None = None
     """Redis's time, in seconds since the epoch; None where no queue could be read."""
     served: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -7,8 +7,8 @@ that was set on the Deployment after the order goes before the order. A hold tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -57,18 +57,32 @@ def parse_order(text: bytes) -> Order | None:
     return None if order.action is Action.HOLD and (order.replicas is None or order.replicas < 0) else order
 
 
-def parse_orders(texts: Iterable[bytes]) -> list[Order]:
-    """Return the orders that can be read, the oldest first."""
-    orders = (parse_order(text) for text in texts)
-    return sorted((order for order in orders if order is not None), key=lambda order: order.at)
+def parse_orders(texts: Mapping[str, bytes]) -> dict[str, Order]:
+    """Return those that can be read, by matter."""
+    orders = ((matter, parse_order(text)) for matter, text in texts.items())
+    return {matter: order for matter, order in orders if order is not None}
+
+
+MATTERS = {
+    "hold": ("hold", "released_at", "to_release"),
+    "pause": ("pause",),
+    "freeze-in": ("freeze_in",),
+    "freeze-out": ("freeze_out",),
+}
+"""Matter -> what an order about it may change. One order may be about several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What the orders so far amount to, kept by who leads: Redis keeps the newest about each matter alone."""
+    """What the orders so far amount to, kept by who leads: Redis keeps the newest about each matter alone.
 
+    The newest is the one that was written last, whatever the time it bears: clocks are set back, and several write.
+    """
+
+    seen: Mapping[str, Order] = field(default_factory=dict)
+    """Matter -> the last order about it that was met."""
     newest: float = 0.0
-    """When the newest was given."""
+    """In what an older version has kept: when the newest was given that it met, of whatever matter."""
     hold: Order | None = None
     pause: Order | None = None
     freeze_in: Order | None = None
@@ -77,10 +91,17 @@ class Orders:
     to_release: bool = False
     """The WorkerPool's own hold has yet to be taken back."""
 
-    def with_order(self, order: Order) -> Orders:
-        """Return what they amount to with another one; one that is known already changes nothing."""
-        if order.at <= self.newest:
-            return self
+    def with_orders(self, orders: Mapping[str, Order]) -> Orders:
+        """Return what they amount to with these, by matter; one that is known already changes nothing."""
+        new = {matter: order for matter, order in orders.items() if self.seen.get(matter) != order}
+        found = self
+        for matter, order in new.items():
+            if order.at > self.newest:
+                found = replace(found, **found._changes(matter, order))
+        return replace(found, seen={**self.seen, **new}, newest=0.0) if new else self
+
+    def _changes(self, matter: str, order: Order) -> Mapping[str, Any]:
+        """Return what an order changes of a matter."""
         changes: Mapping[Action, dict[str, Any]] = {
             Action.HOLD: {"hold": order, "to_release": False},
             Action.RELEASE: {"hold": None, "released_at": order.at, "to_release": True},
@@ -90,7 +111,7 @@ class Orders:
             Action.FREEZE_OUT: {"freeze_out": order},
             Action.THAW: {"freeze_in": None, "freeze_out": None},
         }
-        return replace(self, newest=order.at, **changes[order.action])
+        return {name: value for name, value in changes[order.action].items() if name in MATTERS.get(matter, ())}
 
 
 @dataclass(frozen=True, slots=True)
