@@ -105,8 +105,25 @@ def test_jobs_of_another_pools_workers_are_not_counted_here():
 def test_one_who_holds_jobs_and_is_nobody_may_be_a_pod_that_has_not_reported():
     starting = replace(RUNNING, stage=Stage.STARTING)
     assert phase(look(starting, reports={}, video=scene("nobody"))) is Phase.UNKNOWN
-    by_hand = replace(REPORT, pool="")
-    assert phase(look(starting, reports={"nobody": by_hand}, video=scene("nobody"))) is Phase.BOOTING
+    for pool, expected in (("video", Phase.UNKNOWN), ("", Phase.UNKNOWN), ("other", Phase.BOOTING)):
+        report = replace(REPORT, pool=pool)
+        assert phase(look(starting, reports={"nobody": report}, video=scene("nobody"))) is expected
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        (Stage.FAILING, Phase.UNKNOWN),
+        (Stage.PENDING, Phase.BOOTING),
+        (Stage.UNSCHEDULABLE, Phase.UNSCHEDULABLE),
+    ],
+)
+def test_a_pod_that_fails_may_be_at_work_under_another_name_one_that_never_ran_may_not(stage, expected):
+    pod = replace(RUNNING, stage=stage)
+    assert phase(look(pod, reports={}, video=scene("nobody"))) is expected
+    known = {"nobody": replace(REPORT, pool="other")}
+    assert phase(look(replace(pod, stage=Stage.FAILING), reports=known, video=scene("nobody"))) is Phase.FAILING
+    assert phase(look(replace(pod, stage=Stage.FAILING), video=scene("nobody"))) is Phase.FAILING
 
 
 def test_a_mark_counts_for_as_long_as_the_shortest_of_its_queues():

@@ -24,6 +24,7 @@ PLAIN = {
     Stage.PENDING: Phase.BOOTING,
 }
 """What a pod's stage says alone."""
+NEVER_RAN = (Stage.PENDING, Stage.UNSCHEDULABLE)
 SILENT = 30.0
 """Seconds without a report after which it is not known what a worker does: it reports every ten."""
 
@@ -104,11 +105,11 @@ class Look:
 
     @cached_property
     def strangers(self) -> list[str]:
-        """Workers that hold jobs of its queues and are no pod, and of which nothing is known.
+        """Workers that hold jobs of its queues, are no pod and do not say that they are of another pool.
 
         One of them may be a pod of ours under another name, so that a pod that has not reported may be at work.
         """
-        return [name for name in self.jobs if name not in self.pods and name not in self.reading.reports]
+        return [name for name in self.jobs if name not in self.pods and self._ours(name)]
 
     @cached_property
     def workers(self) -> tuple[Worker, ...]:
@@ -167,10 +168,12 @@ class Look:
         return Worker(pod.name, self._phase(pod, report, busy=bool(running)), pod.age, running, booted_in)
 
     def _phase(self, pod: Pod, report: WorkerReport | None, *, busy: bool) -> Phase:
-        if pod.stage is not Stage.RUNNING and pod.stage in PLAIN:
+        if report is None and pod.stage not in NEVER_RAN and self.strangers:
+            return Phase.UNKNOWN
+        if pod.stage in PLAIN:
             return PLAIN[pod.stage]
         if report is None:
-            return Phase.BOOTING if pod.stage is Stage.STARTING and not self.strangers else Phase.UNKNOWN
+            return Phase.BOOTING if pod.stage is Stage.STARTING else Phase.UNKNOWN
         if not busy and self.watch.silent(pod.name, self.reading.at) >= SILENT:
             return Phase.UNKNOWN
         return Phase.DRAINING if report.paused or pod.name in self.marks else Phase.READY
