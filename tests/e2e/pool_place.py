@@ -113,6 +113,15 @@ class Place:
             what=f"{count} pods that run",
         )
 
+    def shrink(self, count: int) -> None:
+        """Set a lower number, once the Deployment stands still between the last look and the change."""
+
+        def done() -> bool:
+            current = self.platform.look_again(self.name).replicas
+            return self.platform.scale(self.name, current=current, to=count) is Scaled.DONE
+
+        wait_until(done, 15, what="a lower number")
+
     def kubectl(self, *arguments: str) -> str:
         return self.namespace.kubectl(*arguments)
 

@@ -66,7 +66,7 @@ def test_a_number_that_somebody_else_sets_is_seen_with_who_and_when(pool: Place)
     assert sight.scaled_by == "kubectl"
     assert before - 1 <= sight.scaled_at <= time.time()
     assert pool.platform.look_again(pool.name).scaled_at == pytest.approx(sight.scaled_at, abs=0.5)
-    assert pool.platform.scale(pool.name, current=2, to=1) is Scaled.DONE
+    pool.shrink(1)
     pool.wait(lambda sight: sight.scaled_by == "", what="a number of ours")
 
 
@@ -75,10 +75,23 @@ def test_the_number_is_set_only_if_it_is_the_one_decided_from(pool: Place):
 
     assert pool.platform.scale(pool.name, current=2, to=3) is Scaled.CHANGED
     assert pool.platform.look_again(pool.name).replicas == 1
-    assert pool.platform.scale(pool.name, current=1, to=0) is Scaled.DONE
+    pool.shrink(0)
     assert pool.platform.scale(pool.name, current=1, to=2) is Scaled.CHANGED
     assert pool.platform.scale(pool.name, current=0, to=1) is Scaled.DONE
     assert pool.platform.scale(pool.name, current=0, to=2) is Scaled.CHANGED
+    assert pool.platform.look_again(pool.name).replicas == 1
+
+
+def test_a_lower_number_is_set_only_if_nothing_has_changed_though_the_number_is_the_same_again(pool: Place):
+    pool.grow(2)
+    assert pool.platform.look_again(pool.name).replicas == 2
+
+    pool.kubectl("scale", "deployment", pool.name, "--replicas=3")
+    pool.kubectl("scale", "deployment", pool.name, "--replicas=2")
+
+    assert pool.platform.scale(pool.name, current=2, to=1) is Scaled.CHANGED
+    assert pool.platform.look_again(pool.name).replicas == 2
+    pool.shrink(1)
     assert pool.platform.look_again(pool.name).replicas == 1
 
 
@@ -119,7 +132,7 @@ def test_marked_pods_are_the_first_to_go(pool: Place):
     pool.platform.mark(pool.name, going)
     pool.platform.mark(pool.name, going)  # again, as after a crash
     assert {pod.name for pod in pool.platform.look_again(pool.name).pods if pod.cost == DRAINED} == set(going)
-    assert pool.platform.scale(pool.name, current=5, to=3) is Scaled.DONE
+    pool.shrink(3)
 
     left = pool.wait(lambda sight: sight.settled and len(sight.staying) == 3, what="two fewer")
     assert {pod.name for pod in left.staying} == {pod.name for pod in sight.pods} - set(going)

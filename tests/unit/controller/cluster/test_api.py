@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from pathlib import Path
 
@@ -97,6 +98,29 @@ def test_a_server_that_does_not_answer_in_time_is_an_error_without_a_status(api:
         api.request("PATCH", PATH, [], content_type=JSON_PATCH, once=True, read_seconds=0.2)
 
     assert error.value.status == 0
+
+
+@pytest.mark.parametrize("failure", [refused(429), refused(503), drop()])
+def test_an_attempt_is_never_sent_again(api: Api, server: ScriptedApi, failure: Answer):
+    server.script(failure)
+
+    with pytest.raises(ApiError):
+        api.attempt("PATCH", PATH, [], content_type=JSON_PATCH, seconds=5)
+
+    assert server.paths == [f"PATCH {PATH}?fieldManager=heavylift-controller&timeout=5000ms"]
+
+
+def test_an_attempt_is_given_up_when_its_time_is_over():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        api = Api(Configuration(host=f"http://127.0.0.1:{silent.getsockname()[1]}"), "media")
+        began = time.monotonic()
+
+        with pytest.raises(ApiError) as error:
+            api.attempt("PATCH", PATH, [], content_type=JSON_PATCH, seconds=0.2)
+
+        assert error.value.status == 0
+        assert time.monotonic() - began < PATIENCE
+        api.close()
 
 
 def test_a_server_that_is_not_there_is_an_error(server: ScriptedApi):

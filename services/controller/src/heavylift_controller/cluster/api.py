@@ -152,6 +152,20 @@ class Api:
                 return _decoded(method, path, answer)
             pause *= 2
 
+    def attempt(self, method: str, path: str, body: object, *, content_type: str = JSON, seconds: float) -> JsonObject:
+        """Send a change once and never again, and return the answer. Raises ApiError.
+
+        After so many seconds we wait no more; the server, which counts from when the request came, gives it up too.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "timeout": f"{seconds * 1000:.0f}ms"}
+        prepared = self._prepare(method, path, body, content_type=content_type, query=query)
+        try:
+            answer = self._client.call_api(*prepared, _request_timeout=seconds)
+            answer.read()
+        except (urllib3.exceptions.HTTPError, ApiException) as error:
+            raise ApiError(f"{method} {path}: {error}") from error
+        return _decoded(method, path, answer)
+
     def list_all(self, path: str, *, selector: str = "") -> tuple[list[JsonObject], str]:
         """Return all objects as they are at this moment, and the version to watch from. Raises ApiError."""
         items: list[JsonObject] = []

@@ -1,8 +1,9 @@
 """Kubernetes as the place where workers run.
 
 What it says is from copies that a few watches keep; before anything is taken away it is read anew. It writes three
-things that matter, each guarded by a test in the request itself: the number, only if it is still the one decided from;
-a pod's deletion cost, only where there is none; and that taken back, only where it is ours.
+things that matter, each guarded by a test in the request itself: the number, only if it is still the one decided from,
+and a lower one only if nothing of the Deployment has changed since it was read; a pod's deletion cost, only where there
+is none; and that taken back, only where it is ours.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 
 import structlog
 
-from heavylift_controller.cluster.api import JSON_PATCH, Api, ApiError
+from heavylift_controller.cluster.api import JSON_PATCH, READ_SECONDS, Api, ApiError, JsonObject
 from heavylift_controller.cluster.caches import APPS, Caches
 from heavylift_controller.cluster.deployments import (
     AUTOSCALERS,
@@ -26,7 +28,7 @@ from heavylift_controller.cluster.deployments import (
     surplus,
 )
 from heavylift_controller.cluster.events import Note
-from heavylift_controller.cluster.fields import texts
+from heavylift_controller.cluster.fields import Json, text, texts
 from heavylift_controller.cluster.lease import Lease
 from heavylift_controller.cluster.overrides import overrides_of
 from heavylift_controller.cluster.pods import COST, POOL, SeenPod, read_pod
@@ -37,6 +39,8 @@ from heavylift_controller.scaler.pools import Pool
 from heavylift_controller.scaling import Decision
 from heavylift_controller.scaling.state import STALE
 
+MARGIN = 1.0
+"""Seconds before the leadership may end by which a request that takes workers away is over."""
 COST_PATH = f"/metadata/annotations/{COST.replace('/', '~1')}"
 
 log = structlog.get_logger()
@@ -51,6 +55,8 @@ class KubernetesPlatform:
         self._api = api
         self._pools = pools
         self._keda = keda
+        self._unchanged: dict[str, Sequence[JsonObject]] = {}
+        """Pool -> a patch's conditions that its Deployment is still as the last look has shown it; each serves once."""
         self._lease = Lease(api, lease, instance)
         self._caches = Caches(api, lambda: self._lease.epoch() is not None, keda=keda)
         self.leadership = self._lease
@@ -91,9 +97,9 @@ class KubernetesPlatform:
     def look_again(self, pool: str) -> Sight:
         """Return the pool, read from the API server now. Raises PlatformError."""
         settings, asked_at = self._pool(pool), time.monotonic()
-        deployment = self._caches.read(
-            self._api.request("GET", self._api.path(APPS, "deployments", settings.deployment))
-        )
+        self._unchanged.pop(pool, None)
+        found_deployment = self._get(settings.deployment)
+        deployment = self._caches.read(found_deployment)
         selector = str(deployment.selector)
         sets: list[SeenReplicaSet] = []
         if settings.guard:
@@ -104,11 +110,16 @@ class KubernetesPlatform:
         pods = [read_pod(obj) for obj in found]
         people = overrides_of(self._caches.workerpools().get(settings.resource, {}), queues=settings.queues)[0]
         ago = time.monotonic() - asked_at
+        self._unchanged[pool] = _still(found_deployment)
         return self._sight(settings, deployment, pods, sets, people, now=time.time(), read_ago=ago)
 
     def scale(self, pool: str, *, current: int, to: int) -> Scaled:
-        """Set the number, if it still is `current`. Raises PlatformError: it may or may not have been set."""
+        """Set the number, if it still is `current`. Raises PlatformError: it may or may not have been set.
+
+        A lower one is set only after `look_again`, once for each, and if the Deployment is still what that has shown.
+        """
         name = self._pool(pool).deployment
+        unchanged = self._unchanged.pop(pool, ())
         if to == current:
             return Scaled.DONE  # written all the same, it would make Kubernetes forget who has set the number
         patch = [
@@ -117,15 +128,17 @@ class KubernetesPlatform:
             {"op": "add", "path": "/spec/replicas", "value": to},
         ]
         path = self._api.path(APPS, "deployments", name, "scale")
-        self._caches.scalings.expect(name, to, time.time())
-        try:
-            self._api.request("PATCH", path, patch, content_type=JSON_PATCH, once=True)
-        except ApiError as error:
-            refused = HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
-            if not refused or error.status == HTTPStatus.TOO_MANY_REQUESTS:
-                raise
-            return self._why_not(name, current, error)
-        return Scaled.DONE
+        if to > current:
+            send = partial(self._api.request, "PATCH", path, patch, content_type=JSON_PATCH, once=True)
+            return self._set(name, send, current=current, to=to)
+        seconds = min(READ_SECONDS, self.leadership.left() - MARGIN)
+        if not unchanged or seconds <= 0:
+            log.info("scale_in_left", deployment=name, read=bool(unchanged), seconds=seconds)
+            return Scaled.CHANGED
+        # The number alone may be the same again, after another leader has given the drained workers jobs.
+        guarded = [*unchanged, *patch]
+        send = partial(self._api.attempt, "PATCH", path, guarded, content_type=JSON_PATCH, seconds=seconds)
+        return self._set(name, send, current=current, to=to, unchanged=unchanged)
 
     def mark(self, pool: str, pods: Sequence[str]) -> None:  # noqa: ARG002 - a pod's name is enough
         """Give pods the deletion cost of those that go first, if they have none of others'. Raises PlatformError."""
@@ -158,8 +171,28 @@ class KubernetesPlatform:
             raise PlatformError(f"there is no pool {name}")
         return pool
 
-    def _read(self, deployment: str) -> SeenDeployment:
-        return self._caches.read(self._api.request("GET", self._api.path(APPS, "deployments", deployment)))
+    def _get(self, deployment: str) -> JsonObject:
+        return self._api.request("GET", self._api.path(APPS, "deployments", deployment))
+
+    def _set(
+        self,
+        name: str,
+        send: Callable[[], object],
+        *,
+        current: int,
+        to: int,
+        unchanged: Sequence[JsonObject] = (),
+    ) -> Scaled:
+        """Send the request that sets the number, and return what became of it. Raises PlatformError."""
+        self._caches.scalings.expect(name, to, time.time())
+        try:
+            send()
+        except ApiError as error:
+            refused = HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            if not refused or error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            return self._why_not(name, current, unchanged, error)
+        return Scaled.DONE
 
     def _sight(
         self,
@@ -188,11 +221,14 @@ class KubernetesPlatform:
             overrides=people,
         )
 
-    def _why_not(self, name: str, current: int, error: ApiError) -> Scaled:
-        """Tell a number that somebody else has set from a refusal. Raises PlatformError."""
+    def _why_not(self, name: str, current: int, unchanged: Sequence[JsonObject], error: ApiError) -> Scaled:
+        """Tell a Deployment that is no longer what was decided from, from a refusal. Raises PlatformError."""
         self._caches.scalings.forget(name)
-        now = self._read(name).replicas
-        if now != current or error.status == HTTPStatus.CONFLICT:
+        found = self._get(name)
+        now = self._caches.read(found).replicas
+        # A version never comes again: what has failed the test differs now too.
+        other = bool(unchanged) and _still(found) != unchanged
+        if now != current or other or error.status == HTTPStatus.CONFLICT:
             log.info("scale_overtaken", deployment=name, decided_from=current, found=now)
             return Scaled.CHANGED
         log.warning("scale_refused", deployment=name, reason=str(error))
@@ -230,6 +266,12 @@ class KubernetesPlatform:
 def _test(path: str) -> dict[str, object]:
     """Return a patch's condition that nothing is there."""
     return {"op": "test", "path": path, "value": None}
+
+
+def _still(obj: Json) -> Sequence[JsonObject]:
+    """Return a patch's conditions that nothing of an object has changed."""
+    keys = ("uid", "resourceVersion")
+    return [{"op": "test", "path": f"/metadata/{key}", "value": text(obj, "metadata", key)} for key in keys]
 
 
 def _own(deployment: SeenDeployment, pods: Mapping[str, Sequence[SeenPod]]) -> list[SeenPod]:
