@@ -79,7 +79,7 @@ def test_where_nothing_scales_left_over_marks_are_taken_back(
     def marked() -> dict[str, float]:
         return dict(board.store.run(ops.read_scenes(board.store.keys, ["video"]))["video"].draining)
 
-    wait_until(lambda: not marked(), what="the end of the marks")
+    wait_until(lambda: not marked(), 30, what="the end of the marks")  # an older controller may be about to act
     wait_until(lambda: controller.events("left_over_marks_taken_back"), what="the log line")
 
 

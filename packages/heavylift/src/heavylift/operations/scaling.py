@@ -205,6 +205,11 @@ def save_memory(keys: Keys, pool: str, epoch: int, memory: bytes) -> Call[bool]:
     return Call.of(script("remember"), [keys.scaling], [epoch, pool, memory], lambda reply: reply == 1)
 
 
+def depose(keys: Keys, epoch: int) -> Call[bool]:
+    """Keep leaders with a lower epoch from keeping anything more, as they must before a scale-in."""
+    return Call.of(script("remember"), [keys.scaling], [epoch], lambda reply: reply == 1)
+
+
 def read_memories(keys: Keys) -> Call[dict[str, bytes]]:
     """Return what is remembered of each pool."""
 

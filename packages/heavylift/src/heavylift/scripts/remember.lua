@@ -1,5 +1,6 @@
 -- Keeps what the scaling policy must not forget. KEYS[1] is the hash pool -> memory; '' -> the highest epoch that wrote.
--- ARGV: epoch, pool, memory. Returns 1 kept, 0 a higher epoch has written: nothing was done.
+-- ARGV: epoch, and pool, memory unless only older leaders are to write no more.
+-- Returns 1 kept, 0 a higher epoch has written: nothing was done.
 if tonumber(redis.call('HGET', KEYS[1], '') or 0) > tonumber(ARGV[1]) then return 0 end
-redis.call('HSET', KEYS[1], '', ARGV[1], ARGV[2], ARGV[3])
+redis.call('HSET', KEYS[1], '', unpack(ARGV))
 return 1

@@ -130,15 +130,30 @@ def plan(seen: Seen, wanted: int) -> Plan:
     names = {victim.name for victim in victims}
     others = [member for member in seen.members if member.name not in names]
     shrink, waits_for = _shrink(seen, wanted, victims, others)
+    released = _released(seen, others)
     return Plan(
         victims=tuple(victim.name for victim in victims),
-        mark=tuple(victim.name for victim in victims if victim.mark is None or victim.mark < RENEW_BELOW),
-        release=_released(seen, others),
+        mark=_marked(seen, victims, others, released),
+        release=released,
         cost=tuple(victim.name for victim in victims if victim.empty and victim.cost is None),
         uncost=tuple(member.name for member in others if member.cost == DRAINED) if seen.calm else (),
         shrink=shrink,
         waits_for=_held_up(seen, victims) or waits_for,
     )
+
+
+def _marked(
+    seen: Seen, victims: Sequence[Member], others: Sequence[Member], released: Sequence[str]
+) -> tuple[str, ...]:
+    """Return whose marks are set or renewed: also of those that the platform may be about to end, however late."""
+    going = [] if seen.calm else [each for each in others if each.mark is not None or _was_to_go(each)]
+    kept = [each for each in going if each.name not in released]
+    return tuple(each.name for each in (*victims, *kept) if each.mark is None or each.mark < RENEW_BELOW)
+
+
+def _was_to_go(member: Member) -> bool:
+    """Whether its mark has run out while it waits to be ended, and it has no job yet."""
+    return member.cost == DRAINED and not (member.busy or member.unknown)
 
 
 def _released(seen: Seen, others: Sequence[Member]) -> tuple[str, ...]:

@@ -31,6 +31,9 @@ SETTLING = 2.0
 """Seconds the platform must have been at rest: what it does is seen a little later."""
 LAGS = 3.0
 """Seconds for which what is seen may be older than a change of ours."""
+DOUBT = 15.0
+"""Seconds for which a change may still be made whose answer was lost, by us or by the leader before: as long as a
+request and the API server's own limit take."""
 LOWERED = 3.0
 """Seconds a lower number must have been served before a scale-in: who reads it may act on the one before so late."""
 REFUSED = 5.0
@@ -81,6 +84,8 @@ class OnePool:
         self._acted: tuple[int, float] | None = None
         self._doubted = False
         """What was seen last was no longer true."""
+        self._in_doubt_until = float("-inf")
+        """Until then a lower number may yet be set that was asked for: everything is read anew, nobody is released."""
         self._refused: tuple[int, float] | None = None
         self._drains: dict[str, float] = {}
         self._lowered_at: float | None = None
@@ -103,6 +108,8 @@ class OnePool:
             self.kept = keeping.load(kept)
         except ValueError as error:
             log.warning("memory_unreadable", pool=self.name, reason=str(error))
+        if self.kept.going is not None:
+            self._in_doubt_until = at + DOUBT
 
     def is_to_be_saved(self, at: float) -> bool:
         """Return whether it is time to save what the next leader needs."""
@@ -115,9 +122,10 @@ class OnePool:
 
     def caught_up(self, sight: Sight, at: float) -> Sight:
         """Return what is there, read anew while what is seen is older than a change. Raises PlatformError."""
-        if self._doubted:
+        if self._doubted or at < self._in_doubt_until:
+            sight = self._platform.look_again(self.name)
             self._doubted = False
-            return self._platform.look_again(self.name)
+            return sight
         if self._acted is None:
             return sight
         number, acted_at = self._acted
@@ -207,7 +215,8 @@ class OnePool:
         return plan(look.seen(settled=settled, left=turn.fenced.term.left(), began=self._began(turn.at)), wanted)
 
     def _settled(self, turn: Turn) -> bool:
-        return self._unrest_at is not None and turn.at - self._unrest_at >= SETTLING
+        at_rest = self._unrest_at is not None and turn.at - self._unrest_at >= SETTLING
+        return at_rest and turn.at >= self._in_doubt_until
 
     def _began(self, at: float) -> Callable[[str], float]:
         return lambda name: self._drains.get(name, at)
@@ -225,8 +234,8 @@ class OnePool:
             log.info("workers_released", pool=self.name, workers=there)
 
     def _prepare(self, turn: Turn, look: Look, step: Plan) -> None:
-        """Mark those that are to go, step by step."""
-        if turn.fenced.term.left() <= 0:
+        """Mark those that are to go, step by step. In shadow there is no right to mark pods."""
+        if turn.fenced.term.left() <= 0 or turn.pool.shadow:
             return
         if step.mark:
             turn.fenced.mark(look.queues, step.mark)
@@ -287,7 +296,9 @@ class OnePool:
         turn.fenced.save({self.name: self.dumped(turn.at)})  # who leads no more ends here
         if turn.fenced.term.left() <= 0:
             return "the leadership is over"
+        self._in_doubt_until = turn.clock() + DOUBT
         result = self._platform.scale(self.name, current=sight.replicas, to=shrink.to)
+        self._in_doubt_until = float("-inf")  # not where the answer was lost
         if result is not Scaled.DONE:
             self.kept = replace(self.kept, going=None)
         return self._scaled(turn, sight.replicas, shrink.to, result, decision)

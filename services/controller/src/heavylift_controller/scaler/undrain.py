@@ -1,4 +1,8 @@
-"""Where nothing scales, no worker may stay marked: after a change of the engine nobody else would take marks back."""
+"""Where nothing scales, no worker may stay marked: after a change of the engine nobody else would take marks back.
+
+A controller of before the change may still be there, and about to make a scale-in. So its next word is made to fail
+first, and what it said before is waited for; only then are marks taken back.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +11,51 @@ import threading
 import structlog
 
 from heavylift.errors import StoreUnavailable
-from heavylift.operations import call_workers, drain, next_epoch, read_scenes
+from heavylift.operations import call_workers, depose, drain, next_epoch, read_scenes
 from heavylift.store import Store
 from heavylift_controller.queues import Queues
 
 RETRY_SECONDS = 1.0
+LAST_WORD_SECONDS = 9.0
+"""As long as a scale-in may take from its last check to its end; less than a deposed leader takes to lead anew."""
+AGAIN_SECONDS = 60.0
+"""A rollout of the controller may take a while, in which the old one marks workers again."""
 
 log = structlog.get_logger()
 
 
-def undrain_once(store: Store, queues: Queues, stop: threading.Event) -> threading.Thread:
-    """Take all marks back, once Redis answers, in a thread of its own."""
+def undraining(
+    store: Store, queues: Queues, stop: threading.Event, *, last_word: float = LAST_WORD_SECONDS
+) -> threading.Thread:
+    """Take all marks back, again and again, in a thread of its own."""
 
     def run() -> None:
         while not stop.is_set():
             try:
-                undrain(store, queues)
+                undrain(store, queues, stop, last_word=last_word)
+                stop.wait(AGAIN_SECONDS)
             except StoreUnavailable:
                 stop.wait(RETRY_SECONDS)
-            else:
-                return
 
     thread = threading.Thread(target=run, name="undrain", daemon=True)
     thread.start()
     return thread
 
 
-def undrain(store: Store, queues: Queues) -> None:
+def undrain(store: Store, queues: Queues, stop: threading.Event, *, last_word: float) -> None:
     """Take all marks of the known queues back. Raises StoreUnavailable."""
     scenes = store.run(read_scenes(store.keys, queues.names()))
     marked = {queue: sorted(scene.draining) for queue, scene in scenes.items() if scene.draining}
     if not marked:
         return
     epoch = store.run(next_epoch(store.keys))
+    store.run(depose(store.keys, epoch))
+    if stop.wait(last_word):
+        return
     for queue, workers in marked.items():
-        store.run(drain(store.keys, queue, epoch=epoch, release=workers))
+        if not store.run(drain(store.keys, queue, epoch=epoch, release=workers)):
+            log.warning("marks_are_anothers", queue=queue)  # which scales: nothing may be taken from it
+            return
     names = sorted({name for workers in marked.values() for name in workers})
     store.run(call_workers(store.keys, names))
     log.info("left_over_marks_taken_back", workers=names)

@@ -18,7 +18,7 @@ from heavylift_controller.scaler.platform import Platform
 from heavylift_controller.scaler.pools import Pools
 from heavylift_controller.scaler.scaler import Scaler
 from heavylift_controller.scaler.served import Served
-from heavylift_controller.scaler.undrain import undrain_once
+from heavylift_controller.scaler.undrain import undraining
 from heavylift_controller.scaler.waker import Waker
 from heavylift_controller.settings import ControllerSettings, Scaling
 
@@ -49,7 +49,7 @@ def scaling_parts(settings: ControllerSettings, stop: threading.Event) -> Scalin
 @contextmanager
 def _undraining(settings: ControllerSettings, stop: threading.Event) -> Generator[None]:
     store = Store.from_settings(settings)
-    undrain_once(store, Queues(store, named=settings.queues), stop)
+    undraining(store, Queues(store, named=settings.queues), stop)
     yield
 
 
