@@ -170,6 +170,20 @@ def test_a_number_that_is_there_already_is_not_written(platform: KubernetesPlatf
     assert server.requests == []
 
 
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_pods_are_marked_until_the_time_for_it_is_over(
+    platform: KubernetesPlatform, server: ScriptedApi, monkeypatch: pytest.MonkeyPatch, seconds: float
+):
+    monkeypatch.setattr("heavylift_controller.cluster.platform.WORK_SECONDS", seconds)
+    server.script(*[answer({})] * 6)
+
+    platform.mark("video", ["a", "b", "c"])
+    platform.unmark("video", ["a", "b", "c"])
+
+    done = [path.split("/")[6] for path in server.paths]
+    assert done == (["a", "b", "c"] * 2 if seconds else ["a", "a"])
+
+
 def test_nothing_is_said_of_pools_before_they_were_seen(platform: KubernetesPlatform):
     with pytest.raises(PlatformError, match="not seen yet"):
         platform.look()

@@ -12,7 +12,7 @@ import math
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 
@@ -41,6 +41,8 @@ from heavylift_controller.scaling.state import STALE
 
 MARGIN = 1.0
 """Seconds before the leadership may end by which a request that takes workers away is over."""
+WORK_SECONDS = 2.0
+"""How long one call begins with further pods."""
 COST_PATH = f"/metadata/annotations/{COST.replace('/', '~1')}"
 
 log = structlog.get_logger()
@@ -141,14 +143,21 @@ class KubernetesPlatform:
         return self._set(name, send, current=current, to=to, unchanged=unchanged)
 
     def mark(self, pool: str, pods: Sequence[str]) -> None:  # noqa: ARG002 - a pod's name is enough
-        """Give pods the deletion cost of those that go first, if they have none of others'. Raises PlatformError."""
-        for name in pods:
+        """Give pods the deletion cost of those that go first, if they have none of others'. Raises PlatformError.
+
+        After two seconds no more pods are begun with: the leadership and other pools need the time, and the next turn
+        finds again what is left.
+        """
+        for name in _for_a_while(pods):
             self._set_cost(name)
 
     def unmark(self, pool: str, pods: Sequence[str]) -> None:  # noqa: ARG002 - a pod's name is enough
-        """Take our deletion cost from pods; another one stays. Raises PlatformError."""
+        """Take our deletion cost from pods; another one stays. Raises PlatformError.
+
+        After two seconds no more pods are begun with, as with `mark`.
+        """
         patch = [{"op": "test", "path": COST_PATH, "value": str(DRAINED)}, {"op": "remove", "path": COST_PATH}]
-        for name in pods:
+        for name in _for_a_while(pods):
             self._patch_pod(name, patch)
 
     def release(self, pool: str) -> None:
@@ -266,6 +275,15 @@ class KubernetesPlatform:
 def _test(path: str) -> dict[str, object]:
     """Return a patch's condition that nothing is there."""
     return {"op": "test", "path": path, "value": None}
+
+
+def _for_a_while(names: Iterable[str]) -> Iterator[str]:
+    """Yield the first, and further ones until the time for that is over."""
+    end = time.monotonic() + WORK_SECONDS
+    for name in names:
+        yield name
+        if time.monotonic() >= end:
+            return
 
 
 def _still(obj: Json) -> Sequence[JsonObject]:
