@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -172,4 +172,6 @@ class Drain(RuleBasedStateMachine):
 
 
 TestDrain = Drain.TestCase
-TestDrain.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestDrain.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
