@@ -39,6 +39,15 @@ def test_a_secret_cannot_be_made_up_without_a_cluster(helm: Helm, missing: str):
         ),
         (_pool({"queues": []}), "workers.pools.video.queues is empty, so the pool would serve nothing."),
         (
+            _pool({"env": {"HEAVYLIFT_WORKER_NAME": "me"}}),
+            "workers.pools.video.env sets HEAVYLIFT_WORKER_NAME, by which the controller knows whose pod holds jobs.",
+        ),
+        (_pool({"env": {"HEAVYLIFT_POOL": "images"}}), "env sets HEAVYLIFT_POOL, by which the controller knows"),
+        (
+            {"workers": {"defaults": {"env": {"HEAVYLIFT_QUEUES": "images"}}}},
+            "Take it out: name the queues in workers.pools.video.queues.",
+        ),
+        (
             _pool({"egress": "custom"}),
             "workers.pools.video.egress is custom, but workers.pools.video.egressRules is empty",
         ),

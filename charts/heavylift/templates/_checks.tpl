@@ -186,6 +186,14 @@ remedy to the list it is given; templates/checks.yaml refuses to render with all
 {{- if not $pool.queues }}
 {{- include "heavylift.wrong" (dict "wrong" .wrong "say" (printf "%s.queues is empty, so the pool would serve nothing. Name its queues, such as [video], or set %s.enabled to false." .name .name)) }}
 {{- end }}
+{{- range $variable, $instead := dict
+  "HEAVYLIFT_WORKER_NAME" "it is the pod's name"
+  "HEAVYLIFT_POOL" "it is the pool's name"
+  "HEAVYLIFT_QUEUES" (printf "name the queues in %s.queues" .name) }}
+{{- if hasKey ($pool.env | default dict) $variable }}
+{{- include "heavylift.wrong" (dict "wrong" $.wrong "say" (printf "%s.env sets %s, by which the controller knows whose pod holds jobs. Take it out: %s." $.name $variable $instead)) }}
+{{- end }}
+{{- end }}
 {{- $grace := include "heavylift.pool.grace" (dict "name" .poolName "pool" $pool) | int64 }}
 {{- $given := $pool.terminationGracePeriodSeconds }}
 {{- if and $given (lt ($given | int64) (add $grace 10)) }}
