@@ -6,7 +6,7 @@ counts the same duration from before it asked for that renewal. So neither what 
 frozen for a while matters, only that clocks run at about the same speed. The holder gives up some seconds earlier.
 
 What is not guaranteed: a process may be frozen between reading `left()` and what it does then. What it does is guarded
-by itself, by fencing in Redis and by a test of the number in Kubernetes.
+by itself, by fencing in Redis and by a test in Kubernetes: of the number, and of the Deployment's version if it falls.
 
 The official client's elector blocks its caller, ends the process when the Lease is lost, and judges by wall clocks.
 """
