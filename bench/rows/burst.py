@@ -28,7 +28,7 @@ from heavylift.client import JobView
 POOL = "burst"
 JOBS, SECONDS, MOST = 12, 2.0, 4
 TARGET_WAIT = 15
-"""Seconds: it takes four workers to begin the jobs in time, and none is kept for the next burst, since a boot fits in."""
+"""Seconds: it takes four workers to begin the jobs in time, and none is kept for the next burst: a boot fits in."""
 BURSTS_A_ROUND = 4
 WITHIN = 1.0
 PATIENCE = 240.0
