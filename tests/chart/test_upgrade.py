@@ -11,7 +11,8 @@ import yaml
 
 from tests.chart.helm import CHART, Helm, RefusedError
 from tests.chart.immutable import fields
-from tests.chart.kube import Deployment, RoleBinding, Service
+from tests.chart.kube import ConfigMap, Deployment, NetworkPolicy, Role, RoleBinding, Service
+from tests.chart.last_release import DEFAULTS as LAST_DEFAULTS
 from tests.chart.last_release import FIELDS, VALUES
 from tests.chart.release import Release, parse
 from tests.chart.values import DEFAULTS, SECRETS, merged, read
@@ -34,6 +35,32 @@ def test_values_of_the_last_release_change_nothing_immutable(helm4: Helm, last: 
 def test_the_last_release_is_known_with_every_kind_of_values():
     assert LAST
     assert [path.name for path in sorted(VALUES.glob("*.yaml"))] == [path.name for path in LAST]
+
+
+@pytest.fixture
+def reused(tmp_path: Path) -> Path:
+    """The chart as `helm upgrade --reuse-values` renders it: over the last release's values.yaml."""
+    chart = tmp_path / "heavylift"
+    shutil.copytree(CHART, chart)
+    shutil.copy(LAST_DEFAULTS, chart / "values.yaml")
+    return chart
+
+
+@pytest.mark.parametrize("last", LAST, ids=lambda path: path.stem)
+def test_values_reused_from_the_last_release_change_nothing_immutable(helm4: Helm, last: Path, reused: Path):
+    before = yaml.safe_load(last.read_text())
+    now = fields(parse(helm4.template(VALUES / last.name, chart=reused)))
+    assert {name: now.get(name) for name in before} == before
+
+
+@pytest.mark.parametrize("engine", ["builtin", "none", "hpa", "keda"])
+def test_what_reused_values_lack_is_as_by_default(helm4: Helm, engine: str, reused: Path):
+    values = merged(SECRETS, {"scaling": {"engine": engine}})
+    now, by_default = parse(helm4.template(values, chart=reused)), parse(helm4.template(values))
+    assert [one.id for one in now.objects] == [one.id for one in by_default.objects]
+    for kind in (NetworkPolicy, Role):
+        assert now.of(kind) == by_default.of(kind)
+    assert _pools(now) == _pools(by_default)
 
 
 def test_the_default_that_changed_since_the_last_release_is_told_with_the_way_back():
@@ -105,6 +132,11 @@ def _templates(release: Release) -> dict[str, tuple[object, ...]]:
         for run in release.runs()
         if run.is_served
     }
+
+
+def _pools(release: Release) -> list[object]:
+    """Return what the controller is told of the pools."""
+    return [one.data for one in release.of(ConfigMap) if "pools.json" in (one.data or {})]
 
 
 def _but_the_controllers(release: Release) -> tuple[dict[str, Deployment], dict[str, dict[str, Any]]]:

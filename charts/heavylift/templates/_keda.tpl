@@ -2,7 +2,7 @@
 {{- define "heavylift.keda.simple" -}}
 {{- if eq .Values.scaling.engine "keda" }}
 {{- range $name, $pool := include "heavylift.pools" . | fromYaml }}
-{{- if eq $pool.autoscaling.keda.mode "simple" }}
+{{- if eq ($pool.autoscaling.keda.mode | default "brain") "simple" }}
 {{ $name }}: {{ toJson $pool.queues }}
 {{- end }}
 {{- end }}

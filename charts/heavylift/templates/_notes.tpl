@@ -31,7 +31,7 @@
 - The queue {{ $queue }} is served by several pools ({{ join ", " $pools }}){{ if include "heavylift.scaling.acts" $ }}, and each of them grows for all of it{{ end }}.
 {{- end }}
 {{- range $name, $pool := include "heavylift.pools" . | fromYaml }}
-{{- if and (eq $values.scaling.engine "keda") (eq $pool.autoscaling.keda.mode "brain") $pool.autoscaling.keda.triggers }}
+{{- if and (eq $values.scaling.engine "keda") (eq ($pool.autoscaling.keda.mode | default "brain") "brain") $pool.autoscaling.keda.triggers }}
 - The triggers of workers.pools.{{ $name }}.autoscaling.keda are left out: in the mode brain the controller would take away what they add. It has windows and a min of its own.
 {{- end }}
 {{- end }}

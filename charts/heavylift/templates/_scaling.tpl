@@ -4,7 +4,7 @@ pods. Empty: not at all, and it asks nothing of the API server.
 */}}
 {{- define "heavylift.scaling" -}}
 {{- $scaling := .Values.scaling }}
-{{- if eq $scaling.engine "keda" }}{{ ternary "kubernetes" "keda" $scaling.shadow }}
+{{- if eq $scaling.engine "keda" }}{{ ternary "kubernetes" "keda" ($scaling.shadow | default false) }}
 {{- else if or (eq $scaling.engine "builtin") $scaling.shadow }}kubernetes
 {{- end }}
 {{- end }}
@@ -32,7 +32,7 @@ pods. Empty: not at all, and it asks nothing of the API server.
 
 {{- define "heavylift.pool.json" -}}
 {{- $autoscaling := .pool.autoscaling }}
-{{- $shadow := or (ne (include "heavylift.scaling.acts" .root) "true") (and (eq .root.Values.scaling.engine "keda") (eq $autoscaling.keda.mode "simple")) }}
+{{- $shadow := or (ne (include "heavylift.scaling.acts" .root) "true") (and (eq .root.Values.scaling.engine "keda") (eq ($autoscaling.keda.mode | default "brain") "simple")) }}
 {{- $fullname := include "heavylift.fullname" .root }}
 {{- $windows := list }}
 {{- range $autoscaling.windows }}
@@ -48,9 +48,9 @@ pods. Empty: not at all, and it asks nothing of the API server.
   "max" ($autoscaling.max | int64)
   "minIdle" ($autoscaling.minIdle | int64)
   "windows" $windows
-  "manualHoldSeconds" (include "heavylift.seconds" (dict "value" .root.Values.scaling.manualHold "name" "scaling.manualHold") | int64)
+  "manualHoldSeconds" (include "heavylift.seconds" (dict "value" (dig "manualHold" "15m" .root.Values.scaling) "name" "scaling.manualHold") | int64)
   "shadow" $shadow
-  "guard" (and .root.Values.scaling.guard.enabled (not $shadow))
+  "guard" (and (dig "guard" "enabled" false .root.Values.scaling) (not $shadow))
   "paused" ($autoscaling.paused | default false)
   "freezeIn" ($autoscaling.freezeIn | default false)
   "freezeOut" ($autoscaling.freezeOut | default false)

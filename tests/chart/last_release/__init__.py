@@ -8,3 +8,5 @@ from pathlib import Path
 HERE = Path(__file__).parent
 VALUES = HERE / "values"
 FIELDS = HERE / "fields"
+DEFAULTS = HERE / "defaults.yaml"
+"""Its values.yaml, which `helm upgrade --reuse-values` lays under the values instead of the new one."""

@@ -5,17 +5,18 @@ import os
 import yaml
 
 from tests.chart.conftest import VALUES as SETS
-from tests.chart.helm import installed
+from tests.chart.helm import CHART, installed
 from tests.chart.immutable import fields
-from tests.chart.last_release import FIELDS, VALUES
+from tests.chart.last_release import DEFAULTS, FIELDS, VALUES
 from tests.chart.release import parse
 
 
 def write() -> None:
-    """Write the values and the immutable fields of every set of values in ci/."""
+    """Write the default values, and the values and the immutable fields of every set of values in ci/."""
     helm = installed(os.environ.get("HELM", "helm"), 4)
     if helm is None:
         raise SystemExit("Helm 4 is needed: put it on PATH as helm, or name it in $HELM")
+    DEFAULTS.write_text(yaml.safe_dump(yaml.safe_load((CHART / "values.yaml").read_text()), sort_keys=True))
     for folder in (VALUES, FIELDS):
         folder.mkdir(exist_ok=True)
         for old in folder.glob("*.yaml"):
