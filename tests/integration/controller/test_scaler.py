@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from heavylift import operations as ops
 from heavylift.errors import ClaimRefused, StoreUnavailable
+from heavylift.operations import WorkerReport
 from heavylift_controller.scaler.drain import LEAST_LEFT
 from heavylift_controller.scaler.platform import DRAINED, Overrides, Scaled, Stage
 from heavylift_controller.scaler.served import Served
@@ -477,7 +479,8 @@ def test_beside_keda_the_number_served_is_low_before_ours_falls(scaling: Scaling
 
 
 def test_a_pool_that_leaves_the_file_is_forgotten_and_a_broken_file_changes_nothing(scaling: Scaling) -> None:
-    scaling.turns()
+    scaling.order("hold", replicas=0)
+    assert scaling.turns().held_by == "ada"
     scaling.file.write_text("{")
     assert scaling.turns().desired == 0
     scaling.file.write_text('{"pools": {}}')
@@ -485,8 +488,26 @@ def test_a_pool_that_leaves_the_file_is_forgotten_and_a_broken_file_changes_noth
     scaling.scaler.turn()
     assert scaling.store.run(ops.read_pools(scaling.keys)) == {}
     assert REGISTRY.get_sample_value("heavylift_pool_desired_workers", {"pool": QUEUE}) is None
+    assert scaling.store.run(ops.read_steering(scaling.keys)) == {}
+    assert scaling.store.run(ops.read_memories(scaling.keys)) == {}
     scaling.configure(min=1)
-    assert scaling.turns().current == 1
+    status = scaling.turns()
+    assert (status.current, status.held_by) == (1, "")
+
+
+@pytest.mark.parametrize("pool", ["", "removed"])
+def test_reports_of_workers_of_no_pool_are_dropped_too_unless_they_go_on(scaling: Scaling, pool: str) -> None:
+    report = WorkerReport(pool, "boot", 1, (QUEUE,), False, 1, time.time(), "0")
+    for name in ("gone", "lives"):
+        scaling.store.run(ops.report_worker(scaling.keys, name, report))
+    scaling.turns()
+    scaling.store.run(ops.report_worker(scaling.keys, "lives", replace(report, beat=2)))
+    scaling.time.now += 58
+    scaling.turns()
+    assert set(scaling.store.run(ops.read_workers(scaling.keys))) == {"gone", "lives"}
+    scaling.time.now += 1
+    scaling.turns(2)
+    assert set(scaling.store.run(ops.read_workers(scaling.keys))) == {"lives"}
 
 
 def test_reports_of_workers_that_are_gone_are_dropped_after_a_while(scaling: Scaling) -> None:

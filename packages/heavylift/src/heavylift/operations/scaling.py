@@ -7,7 +7,7 @@ themselves unless renewed, and only the newest leader (the highest epoch that wr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -196,8 +196,14 @@ def read_pools(keys: Keys) -> Call[dict[str, bytes]]:
 
 
 def forget_pools(keys: Keys, names: Sequence[str]) -> Call[None]:
-    """Drop what is published of pools that are gone."""
-    return _drop(keys.pools, names)
+    """Drop what is published and remembered of pools that are gone."""
+    commands = [("HDEL", key, *names) for key in (keys.pools, keys.scaling)]
+    return Call(commands if names else [], lambda _: None)
+
+
+def forget_orders(keys: Keys, orders: Iterable[tuple[str, str]]) -> Call[None]:
+    """Drop people's orders, by pool and matter."""
+    return _drop(keys.steering, [f"{pool} {matter}" for pool, matter in orders])
 
 
 def save_memory(keys: Keys, pool: str, epoch: int, memory: bytes) -> Call[bool]:

@@ -12,6 +12,7 @@ from heavylift.errors import HeavyliftError
 from heavylift.operations import (
     call_workers,
     drain,
+    forget_orders,
     forget_pools,
     forget_workers,
     next_epoch,
@@ -19,6 +20,7 @@ from heavylift.operations import (
     read_memories,
     read_pools,
     read_scenes,
+    read_steering,
     save_memory,
 )
 from heavylift.store import Call, Store
@@ -102,8 +104,10 @@ class FencedStore:
         self._store.run(publish_pools(self._keys, statuses))
 
     def forget_other_pools(self, pools: Mapping[str, object]) -> None:
-        """Take back what was published of pools that are no more."""
-        if gone := set(self._store.run(read_pools(self._keys))) - set(pools):
+        """Take back what was published, kept and ordered of pools that are no more: one of that name begins anew."""
+        orders = self._store.run(read_steering(self._keys))
+        if gone := {*self._store.run(read_pools(self._keys)), *self.saved(), *orders} - set(pools):
+            self._store.run(forget_orders(self._keys, [(pool, each) for pool in gone for each in orders.get(pool, ())]))
             self._store.run(forget_pools(self._keys, sorted(gone)))
 
     def forget_workers(self, workers: Sequence[str]) -> None:

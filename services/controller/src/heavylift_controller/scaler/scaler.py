@@ -231,10 +231,6 @@ class Scaler:
             return None, "pods"
 
     def _forget_workers(self, fenced: FencedStore, reading: Reading, pods: frozenset[str]) -> None:
-        """Drop reports of workers that are gone for good: of our pools, no pod, and silent."""
-        gone = [
-            name
-            for name, report in reading.reports.items()
-            if report.pool in self._runs and name not in pods and self._watch.silent(name, reading.at) >= FORGET
-        ]
-        fenced.forget_workers(gone)
+        """Drop reports of workers that are gone for good, of whatever pool: one that does live reports again."""
+        silent = (name for name in reading.reports if self._watch.silent(name, reading.at) >= FORGET)
+        fenced.forget_workers([name for name in silent if name not in pods])
