@@ -5,14 +5,16 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from contextlib import suppress
 
+from heavylift.client import Conflict
 from tests.e2e.scaling.installation import Installation
 from tests.e2e.scaling.proof import Proof
 from tests.e2e.scaling.seen import What
 from tests.waiting import wait_until
 
 BURSTS = 21
-JOBS, SECONDS = 24, 1.0
+JOBS, SECONDS = 36, 1.0
 MOST = 3
 WITHIN = 1.0
 
@@ -63,7 +65,10 @@ def _burst(scaled: Installation, pool: str, alone: threading.Lock) -> float:
         )
         assert (seen.before, seen.after) == (0, MOST)
         wait_until(lambda: len(scaled.watching.ready(pool)) == MOST, 60, what="the workers", every=0.1)
-    assert {scaled.client.wait(job, timeout=60).status for job in jobs} == {"succeeded"}
+    for job in jobs:  # the workers are there: for the rest of them it need not be waited
+        with suppress(Conflict):
+            scaled.client.cancel(job)
+    assert {scaled.client.wait(job, timeout=60).status for job in jobs} <= {"succeeded", "cancelled"}
     raised = [each for each in chronicle.since(position) if each.pool == pool and each.what is What.SCALED]
     assert [each for each in raised if each.after > each.before] == [seen]
     scaled.rest(pool)

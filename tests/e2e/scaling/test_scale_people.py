@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import pytest
-
 from tests.e2e.jobs import ended
 from tests.e2e.scaling.installation import MANUAL_HOLD, Installation
 from tests.e2e.scaling.seen import Seen, What
@@ -32,8 +30,7 @@ def test_a_number_put_on_the_deployment_stands_is_shown_with_who_set_it_and_ends
     scaled.wait_for_replicas(pool, 0)
 
 
-@pytest.mark.parametrize("release", ["merge patch", "heavylift pools release"])
-def test_a_number_put_on_the_workerpool_stands_until_it_is_released(scaled: Installation, release: str) -> None:
+def test_a_number_put_on_the_workerpool_stands_until_it_is_released(scaled: Installation) -> None:
     pool, watching = "blue", scaled.watching
     scaled.hold(pool, 2)
     scaled.wait_for_replicas(pool, 2)
@@ -41,17 +38,14 @@ def test_a_number_put_on_the_workerpool_stands_until_it_is_released(scaled: Inst
     jobs = ended(scaled.client, scaled.submit(pool, *[0.2] * 4))
     assert {job.status for job in jobs} == {"succeeded"}
     assert _changes(scaled, pool, held, MANUAL_HOLD + QUIET) == []
-    if release == "merge patch":
-        scaled.let_go(pool)
-    else:
-        scaled.run_cli("pools", "release", pool)
+    # The other way, a merge patch, is how all these tests let go of a pool.
+    scaled.run_cli("pools", "release", pool)
     scaled.wait_for_replicas(pool, 0)
 
 
-@pytest.mark.parametrize("way", ["field", "annotation"])
-def test_a_paused_pool_stays_as_it_is(scaled: Installation, way: str) -> None:
+def test_a_pool_paused_by_its_field_stays_as_it_is(scaled: Installation) -> None:
     pool = "green"
-    with scaled.told(pool, way, "paused"):
+    with scaled.told(pool, "field", "paused"):
         scaled.wait_for_status(pool, lambda said: said["paused"], what="a pause")
         position = scaled.watching.chronicle.position
         jobs = scaled.submit(pool, *[0.2] * 4)
@@ -59,10 +53,9 @@ def test_a_paused_pool_stays_as_it_is(scaled: Installation, way: str) -> None:
     assert {job.status for job in ended(scaled.client, jobs)} == {"succeeded"}
 
 
-@pytest.mark.parametrize("way", ["field", "annotation"])
-def test_a_pool_frozen_in_grows_and_does_not_shrink(scaled: Installation, way: str) -> None:
+def test_a_pool_frozen_in_by_an_annotation_grows_and_does_not_shrink(scaled: Installation) -> None:
     pool = "red"
-    with scaled.told(pool, way, "freeze-in"):
+    with scaled.told(pool, "annotation", "freeze-in"):
         position = scaled.watching.chronicle.position
         ended(scaled.client, scaled.submit(pool, *[0.2] * 24))
         scaled.wait_for_status(pool, lambda said: said["limiter"] == "freeze-in", what="a freeze")
@@ -71,10 +64,9 @@ def test_a_pool_frozen_in_grows_and_does_not_shrink(scaled: Installation, way: s
     scaled.wait_for_replicas(pool, 0, 150)
 
 
-@pytest.mark.parametrize("way", ["field", "annotation"])
-def test_a_pool_frozen_out_does_not_grow(scaled: Installation, way: str) -> None:
+def test_a_pool_frozen_out_by_its_field_does_not_grow(scaled: Installation) -> None:
     pool = "blue"
-    with scaled.told(pool, way, "freeze-out"):
+    with scaled.told(pool, "field", "freeze-out"):
         jobs = scaled.submit(pool, *[0.2] * 24)
         scaled.wait_for_status(pool, lambda said: said["limiter"] == "freeze-out", what="a freeze")
         assert scaled.watching.replicas(pool) == 0
