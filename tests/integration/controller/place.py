@@ -87,6 +87,8 @@ class Place:
     ended: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     shown: list[Mapping[str, object]] = field(default_factory=list)
+    after: Callable[[str], object] | None = None
+    """What happens at the end of a pool's turn."""
     released: int = 0
     _made: int = 0
     _beat: int = 0
@@ -150,6 +152,8 @@ class Place:
 
     def show(self, pool: str, decision: Decision, status: Mapping[str, object]) -> None:
         self.shown.append(status)
+        if self.after:
+            self.after(pool)
 
     def note(self, pool: str, reason: str, sentence: str, *, warning: bool = False) -> None:
         self.notes.append(reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -279,6 +280,22 @@ def test_a_queue_that_cannot_be_read_freezes_its_pool(scaling: Scaling) -> None:
     scaling.redis.set(scaling.keys.leases(QUEUE), "not a hash")
     assert scaling.turns(DRAIN).limiter == "frozen: queue video"
     assert (scaling.marked(), scaling.place.scaled) == (set(), [])
+
+
+@pytest.mark.parametrize(("took", "limiter", "scaled"), [(4.0, "frozen: data is 4 s old", []), (2.0, "max", [(1, 5)])])
+def test_what_has_grown_old_while_other_pools_had_their_turns_freezes_a_pool(
+    scaling: Scaling, took: float, limiter: str, scaled: list[tuple[int, int]]
+) -> None:
+    pools = {name: {"queues": {QUEUE: {}}, "max": 5} for name in ("audio", QUEUE)}
+    scaling.file.write_text(json.dumps({"pools": pools}))
+    scaling.at_rest(1)
+    scaling.submit(200)
+
+    def slow(pool: str) -> None:
+        scaling.time.now += took if pool == "audio" else 0.0
+
+    scaling.place.after = slow
+    assert (scaling.turns().limiter, scaling.place.scaled) == (limiter, scaled)
 
 
 # ---- people

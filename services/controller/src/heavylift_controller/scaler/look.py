@@ -70,6 +70,8 @@ class Look:
     """Redis's time."""
     pods: frozenset[str] = frozenset()
     """All pods of all pools."""
+    read_ago: float = 0.0
+    """Seconds since the older of both sides was read."""
 
     @cached_property
     def queues(self) -> list[str]:
@@ -130,7 +132,7 @@ class Look:
             queues=loads,
             workers=self.workers,
             unread=f"queue {', '.join(self.unread)}" if self.unread else "",
-            read_ago=self.sight.read_ago,
+            read_ago=self.read_ago,
             quota_room=self.sight.quota_room,
             rollout=self.sight.rollout,
         )

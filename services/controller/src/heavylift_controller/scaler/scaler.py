@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import orjson
 import structlog
@@ -115,6 +116,7 @@ class Scaler:
         self._pools.refresh()
         pools = self._pools.current
         reading, lost = self._read_redis(fenced)
+        looked_at = self._clock()
         sights, blind = self._look()
         at = self._clock()
         pods = frozenset(pod.name for sight in sights.values() for pod in sight.pods)
@@ -122,7 +124,7 @@ class Scaler:
         failures: list[Exception] = []
         for name, pool in pools.items():
             run = self._runs[name]
-            sight, unread = self._sight(run, sights.get(name), at, blind)
+            sight, unread = self._sight(run, sights.get(name), at, blind, looked_at)
             turn = self._turn(name, pool, sight, reading, fenced, pods=pods, at=at, unread="redis" if lost else unread)
             try:
                 statuses[name] = orjson.dumps(run.turn(turn))
@@ -157,15 +159,17 @@ class Scaler:
     ) -> Turn:
         now = at + self._ahead
 
-        def joined(sight: Sight, reading: Reading, pods: frozenset[str]) -> Look:
-            return Look(name, pool, sight, reading, self._watch, reading.now or now, pods)
+        def joined(sight: Sight, reading: Reading, pods: frozenset[str], *, since: float) -> Look:
+            asked = self._clock()  # other pools may have had their turns since, and taken long
+            read_ago = max(asked - reading.at, asked - since + sight.read_ago)
+            return Look(name, pool, sight, reading, self._watch, reading.now or now, pods, read_ago)
 
         def look_anew(sight: Sight) -> Look:
             queues = sorted({*pool.queues, *self._served_by.get(name, ())})
             anew = self._store.run(read(self._store.keys, queues, at=self._clock()))
-            return joined(sight, anew, pods.union(pod.name for pod in sight.pods))
+            return joined(sight, anew, pods.union(pod.name for pod in sight.pods), since=anew.at)
 
-        look = joined(sight, reading, pods) if sight and reading else None
+        look = joined(sight, reading, pods, since=self._clock()) if sight and reading else None
         return Turn(pool, at, now, sight, look, reading, fenced, unread, self._clock, look_anew)
 
     # ---- looking
@@ -222,11 +226,16 @@ class Scaler:
         self._blind = ""
         return sights, ""
 
-    def _sight(self, run: OnePool, sight: Sight | None, at: float, blind: str) -> tuple[Sight | None, str]:
+    def _sight(
+        self, run: OnePool, sight: Sight | None, at: float, blind: str, looked_at: float
+    ) -> tuple[Sight | None, str]:
+        """Return what is there, as old as it is by now, or what could not be read."""
         if sight is None:
             return None, blind or "nothing is there to be scaled"
         try:
-            return run.caught_up(sight, at), ""
+            found = run.caught_up(sight, at)
+            since = self._clock() - looked_at if found is sight else 0.0
+            return replace(found, read_ago=found.read_ago + since), ""
         except PlatformError:
             return None, "pods"
 
