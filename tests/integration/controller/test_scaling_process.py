@@ -83,6 +83,23 @@ def test_where_nothing_scales_left_over_marks_are_taken_back(
     wait_until(lambda: controller.events("left_over_marks_taken_back"), what="the log line")
 
 
+def test_where_nothing_scales_a_pool_that_was_scaled_long_ago_is_shown_no_more_and_its_orders_are_void(
+    board: Board, start_controller: StartController
+) -> None:
+    board.submit()  # so that there is a queue to read the time from
+
+    def publish(name: str, decided_at: float) -> None:
+        known = PoolStatus(name, ("video",), 0, 0, 0.0, 1, 1, 1, (), "min", "", decided_at=decided_at)
+        board.store.run(ops.publish_pools(board.store.keys, {name: status.dump(known)}))
+        board.store.run(ops.steer(board.store.keys, name, b"{}", matters=["number"]))
+
+    publish("old", time.time() - 120)
+    publish("new", time.time() + 60)
+    start_controller()
+    wait_until(lambda: set(board.store.run(ops.read_pools(board.store.keys))) == {"new"}, what="the old one gone")
+    assert set(board.store.run(ops.read_steering(board.store.keys))) == {"new"}
+
+
 def test_scaling_without_pools_or_with_wrong_ones_ends_the_process_with_a_sentence(
     redis_url: str, tmp_path: Path
 ) -> None:

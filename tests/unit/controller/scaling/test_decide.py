@@ -237,6 +237,17 @@ def test_a_boot_that_takes_longer_than_the_target_is_made_up_for_by_free_workers
     assert decision.limiter in (Limiter.STEADY, Limiter.HOLD)
 
 
+def test_a_pool_whose_jobs_are_rare_goes_to_zero_though_its_boot_takes_longer_than_the_target():
+    served, asked, replicas = ended(s5=200), settings(target_wait=5), 1
+    memory = knowing(served, asked=asked)
+    for second in range(600):
+        crew = workers(idle=replicas)
+        seen = state(crew=crew, arrived=12, now=NOON + second, served=served)
+        decision = decide(seen, asked, replace(memory, boots=SLOW))
+        memory, replicas = decision.memory, decision.replicas
+    assert replicas == 0
+
+
 def test_a_sentence_tells_the_number_its_reason_and_what_it_was_reckoned_from():
     seen = state(40, oldest=2, arrived=40, crew=workers(busy=3))
     told = sentence(decide(seen, settings(), knowing(ended(s60=100))))

@@ -1,4 +1,5 @@
 """Where nothing scales, no worker may stay marked: after a change of the engine nobody else would take marks back.
+What was published of pools goes too, with people's orders: they would seem to be heeded, and would be, much later.
 
 A controller of before the change may still be there, and about to make a scale-in. So its next word is made to fail
 first, and what it said before is waited for; only then are marks taken back.
@@ -11,13 +12,26 @@ import threading
 import structlog
 
 from heavylift.errors import StoreUnavailable
-from heavylift.operations import call_workers, depose, drain, next_epoch, read_scenes
+from heavylift.operations import (
+    call_workers,
+    depose,
+    drain,
+    forget_orders,
+    forget_pools,
+    next_epoch,
+    read_pools,
+    read_scenes,
+    read_steering,
+)
 from heavylift.store import Store
 from heavylift_controller.queues import Queues
+from heavylift_controller.scaler import status
 
 RETRY_SECONDS = 1.0
 LAST_WORD_SECONDS = 9.0
 """As long as a scale-in may take from its last check to its end; less than a deposed leader takes to lead anew."""
+OLD_SECONDS = 60.0
+"""Seconds without a decision after which nobody scales a pool any more."""
 AGAIN_SECONDS = 60.0
 """A rollout of the controller may take a while, in which the old one marks workers again."""
 
@@ -45,6 +59,7 @@ def undraining(
 def undrain(store: Store, queues: Queues, stop: threading.Event, *, last_word: float) -> None:
     """Take all marks of the known queues back. Raises StoreUnavailable."""
     scenes = store.run(read_scenes(store.keys, queues.names()))
+    _forget(store, max((scene.now for scene in scenes.values()), default=None))
     marked = {queue: sorted(scene.draining) for queue, scene in scenes.items() if scene.draining}
     if not marked:
         return
@@ -59,3 +74,14 @@ def undrain(store: Store, queues: Queues, stop: threading.Event, *, last_word: f
     names = sorted({name for workers in marked.values() for name in workers})
     store.run(call_workers(store.keys, names))
     log.info("left_over_marks_taken_back", workers=names)
+
+
+def _forget(store: Store, now: float | None) -> None:
+    """Drop what is known of pools that nobody has decided about for a while, and what was ordered about them."""
+    statuses = {name: status.load(text) for name, text in store.run(read_pools(store.keys)).items()}
+    old = sorted(name for name, each in statuses.items() if now is not None and now - each.decided_at > OLD_SECONDS)
+    if old:
+        orders = store.run(read_steering(store.keys))
+        store.run(forget_orders(store.keys, [(pool, matter) for pool in old for matter in orders.get(pool, ())]))
+        store.run(forget_pools(store.keys, old))
+        log.info("pools_forgotten", pools=old)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
-from heavylift_controller.scaling import steady
+from heavylift_controller.scaling import hold, steady
 from heavylift_controller.scaling.decision import Limiter, Terms
 from heavylift_controller.scaling.demand import Crew, Deadline, needed
 from heavylift_controller.scaling.learning import Estimates
@@ -140,5 +140,8 @@ def steady_of(scene: Scene) -> int:
     target = min(settings.queues[name].target_wait for name in rates)
     if estimates.boot.of(1) <= PROMPT * target:
         return ceil(min(load, scene.waiting + scene.running) / settings.slots)
-    slots = steady.slots_for(load, budget=target, seconds=load / sum(rates.values()))
+    per_second = sum(rates.values())
+    if per_second * hold.CHOICES[-1] < 1:
+        return 0  # the next job is far: ready workers are then what `idle`, `least` and windows are for
+    slots = steady.slots_for(load, budget=target, seconds=load / per_second)
     return ceil(slots / settings.slots)
