@@ -38,6 +38,8 @@ def dev(
     json: Json = False,
 ) -> None:
     """Run Redis, API, workers, controller and Flower until Ctrl-C; restart what dies, and say so."""
+    if 0 < workers < min_workers:
+        raise typer.BadParameter(f"{min_workers} are more than --workers {workers}.", param_hint="--min-workers")
     options = StackOptions(
         data=data,
         port=port,
