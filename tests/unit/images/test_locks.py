@@ -11,7 +11,7 @@ from tests.unit.images.locks import REPOSITORY, applies, needed_by, read_lock
 
 IMAGES = {
     "services/api/requirements.lock": ("heavylift-api",),
-    "services/controller/requirements.lock": ("heavylift-controller",),
+    "services/controller/requirements.lock": ("heavylift-controller", "keda"),
     "services/flower/requirements.lock": ("heavylift-flower",),
     "services/worker/requirements-base.lock": ("heavylift-worker",),
     "services/worker/requirements-video.lock": ("heavylift-worker", "video"),
