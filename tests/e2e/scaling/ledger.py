@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,14 +32,31 @@ class Verdict:
         return self.succeeded == self.accepted and not (self.not_succeeded or self.interrupted or self.duplicated)
 
 
-def audit(database: redis.Redis, ledger: redis.Redis, queues: Sequence[str], accepted: Iterable[str]) -> Verdict:
-    """Judge all records of the queues, those too that nobody was told are accepted; shares no code with the store."""
+def known(database: redis.Redis, queues: Sequence[str]) -> frozenset[str]:
+    """Return the jobs that the queues have records of."""
+    return frozenset(job for queue in queues for job, _, _ in _records(database, queue))
+
+
+def audit(
+    database: redis.Redis,
+    ledger: redis.Redis,
+    queues: Sequence[str],
+    accepted: Iterable[str],
+    *,
+    before: Collection[str] = (),
+) -> Verdict:
+    """Judge all records of the queues, those too that nobody was told are accepted; shares no code with the store.
+
+    Jobs that were there `before` are others' and not judged.
+    """
     began: Any = ledger.hgetall("began")
     ended: Any = ledger.hgetall("ended")
     verdict = Verdict()
     wanted = set(accepted)
     for queue in queues:
         for job, fields, events in _records(database, queue):
+            if job in before:
+                continue
             wanted.discard(job)
             verdict.accepted += 1
             if fields[b"status"] != b"succeeded":

@@ -21,7 +21,10 @@ def test_a_number_put_on_the_deployment_stands_is_shown_with_who_set_it_and_ends
     scaled.namespace.kubectl("scale", f"deployment/{scaled.deployment(pool)}", "--replicas=2")
     said = scaled.wait_for_status(pool, lambda said: bool(said["held_by"]), what="a hold")
     assert "kubectl" in said["held_by"]
-    assert "kubectl" in scaled.namespace.kubectl("get", scaled.resource(pool), "--output=wide")
+    wait_until(
+        lambda: "kubectl" in scaled.namespace.kubectl("get", scaled.resource(pool), "--output=wide"),
+        what="who holds the pool, in what kubectl shows",
+    )
     lowered = watching.chronicle.wait(
         lambda seen: seen.pool == pool and seen.scale_in, 4 * MANUAL_HOLD, after=position, what="the hold's end"
     )

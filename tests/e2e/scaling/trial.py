@@ -13,7 +13,7 @@ from tests.e2e.scaling import victims
 from tests.e2e.scaling.controllers import Controllers
 from tests.e2e.scaling.faults import FAULTS
 from tests.e2e.scaling.installation import Installation
-from tests.e2e.scaling.ledger import Verdict, audit, unfinished
+from tests.e2e.scaling.ledger import Verdict, audit, known, unfinished
 from tests.e2e.scaling.load import Load
 from tests.e2e.scaling.seen import What
 from tests.e2e.scaling.watch import eventually
@@ -64,6 +64,7 @@ def perform(installation: Installation, scale_ins: int) -> Report:
     """Scale in so often, with every fault at least once, and judge."""
     chronicle, begin, report = installation.watching.chronicle, time.monotonic(), Report()
     start = chronicle.position
+    before = known(installation.database, installation.pools)
     each = max(1, scale_ins // (2 * len(FAULTS)))
 
     def done() -> int:
@@ -90,9 +91,8 @@ def perform(installation: Installation, scale_ins: int) -> Report:
     queues = installation.pools
     eventually(lambda: not unfinished(installation.database, queues), DONE)
     installation.wait_until_empty(*queues, timeout=DONE)
-    report.verdict = audit(
-        installation.database, installation.ledger, queues, itertools.chain(*(load.accepted for load in loads))
-    )
+    accepted = itertools.chain(*(load.accepted for load in loads))
+    report.verdict = audit(installation.database, installation.ledger, queues, accepted, before=before)
     entries = chronicle.since(start)
     report.scale_ins = len(victims.scale_ins(entries))
     report.pods_taken = sum(seen.what is What.LEAVING for seen in entries)
