@@ -241,13 +241,13 @@ def test_while_the_api_server_hangs_nobody_leads_and_then_the_same_one_anew(plac
     before = pool.platform.leadership.epoch()
     node = place.cluster.node
 
-    run("docker", "pause", node)
+    run("docker", "exec", node, "pkill", "-STOP", "kube-apiserver")
     try:
         wait_until(lambda: pool.platform.leadership.epoch() is None, GIVE_UP + 3, what="the end of leadership")
         with pytest.raises(PlatformError):
             pool.platform.scale(pool.name, current=1, to=2)
     finally:
-        run("docker", "unpause", node)
+        run("docker", "exec", node, "pkill", "-CONT", "kube-apiserver")
 
     assert before is not None
     wait_until(lambda: (pool.platform.leadership.epoch() or 0) > before, 30, what="a new leadership")
