@@ -9,21 +9,27 @@ from typing import Any
 
 import redis
 
-NEVER = ("lost", "released", "retrying", "failed", "cancelled", "expired")
-"""Events that no job of these tests may have: each means that an attempt did not end by itself, and well."""
+NEVER = ("lost", "retrying", "failed", "cancelled", "expired")
+"""Events that no job of these tests may have: each means that an attempt did not end by itself, and well.
+
+A claim may be handed back (`released`) before its job has begun, where Redis restarts or a rollout ends the worker. Had
+its job begun, it would begin twice by its own account.
+"""
 
 BATCH = 500
 
 
 @dataclass
 class Verdict:
-    """What became of the jobs. Everything but `accepted` and `succeeded` must stay empty."""
+    """What became of the jobs. The lists must stay empty."""
 
     accepted: int = 0
     succeeded: int = 0
     not_succeeded: list[str] = field(default_factory=list)
     interrupted: list[str] = field(default_factory=list)
     """An attempt of theirs ended otherwise than by its own end, or there was more than one."""
+    handed_back: int = 0
+    """Claims given back before their jobs began."""
     duplicated: list[str] = field(default_factory=list)
     """The job's code ran more than once, by its own account."""
 
@@ -63,7 +69,9 @@ def audit(
                 verdict.not_succeeded.append(f"{job}: {fields[b'status'].decode()}")
                 continue
             verdict.succeeded += 1
-            if events.count("running") != 1 or set(events) & set(NEVER) or fields.get(b"attempts") != b"1":
+            kept = events.count("running") - events.count("released")
+            verdict.handed_back += events.count("released")
+            if kept != 1 or set(events) & set(NEVER) or fields.get(b"attempts") != b"1":
                 verdict.interrupted.append(f"{job}: {events}")
             runs = (began.get(job.encode()), ended.get(job.encode()))
             if runs != (b"1", b"1"):

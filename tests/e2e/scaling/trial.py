@@ -47,9 +47,10 @@ class Report:
         yield "jobs accepted", str(self.verdict.accepted)
         yield "jobs succeeded", str(self.verdict.succeeded)
         yield (
-            "jobs interrupted (more than one attempt, or one that was lost or released)",
+            "jobs interrupted (an attempt that began did not end by itself)",
             str(len(self.verdict.interrupted)),
         )
+        yield "claims handed back before their job began", str(self.verdict.handed_back)
         yield "jobs duplicated (by a count the jobs keep outside)", str(len(self.verdict.duplicated))
         yield "wrong victims", str(len(self.wrong_victims))
         yield "wrong victims not reported by the controller", str(len(self.unreported))
