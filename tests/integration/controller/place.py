@@ -15,11 +15,11 @@ from heavylift import operations as ops
 from heavylift.constants import Keys
 from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId, new_job_id
-from heavylift.model import JobTypeInfo
+from heavylift.model import JobTypeInfo, PoolAction
 from heavylift.operations import Claim, Claimant, Ending, Outcome, Submission, WorkerReport
 from heavylift.settings import Settings
 from heavylift.store import Call, Store, T
-from heavylift_api.pools import MATTERS, Action
+from heavylift_api.pools import MATTERS
 from heavylift_controller.scaler.platform import DRAINED, Overrides, PlatformError, Pod, Scaled, Sight, Stage
 from heavylift_controller.scaler.pools import Pools
 from heavylift_controller.scaler.reading import Reading
@@ -242,7 +242,7 @@ class Scaling:
 
     def order(self, action: str, **more: object) -> None:
         order = {"action": action, "by": "ada", "at": time.time(), **more}
-        call = ops.steer(self.keys, QUEUE, json.dumps(order).encode(), matters=MATTERS[Action(action)])
+        call = ops.steer(self.keys, QUEUE, json.dumps(order).encode(), matters=MATTERS[PoolAction(action)])
         self.store.run(call)
 
     def marked(self) -> set[str]:

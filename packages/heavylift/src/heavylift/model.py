@@ -207,3 +207,15 @@ class JobTypeInfo(BaseModel):
     """How long a finished job's record, events and artifacts are kept."""
     file_field: str | None = None
     """The input field that takes an uploaded file's artifact key, where the type takes one."""
+
+
+class PoolAction(StrEnum):
+    """What a person may order about a pool."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    PAUSE = "pause"
+    RESUME = "resume"
+    FREEZE_IN = "freeze-in"
+    FREEZE_OUT = "freeze-out"
+    THAW = "thaw"

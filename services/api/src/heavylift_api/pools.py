@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Self
 
 import orjson
@@ -13,6 +12,7 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from heavylift.model import PoolAction
 from heavylift.operations import read_clock, read_pools, steer
 from heavylift_api.errors import FieldError, InvalidRequest, UnknownPool
 from heavylift_api.handlers import field_errors
@@ -32,26 +32,14 @@ MAX_HOLD = 366 * 24 * 3600.0
 log = structlog.get_logger()
 
 
-class Action(StrEnum):
-    """What a person may order."""
-
-    HOLD = "hold"
-    RELEASE = "release"
-    PAUSE = "pause"
-    RESUME = "resume"
-    FREEZE_IN = "freeze-in"
-    FREEZE_OUT = "freeze-out"
-    THAW = "thaw"
-
-
 MATTERS = {
-    Action.HOLD: ("hold",),
-    Action.RELEASE: ("hold",),
-    Action.PAUSE: ("pause",),
-    Action.RESUME: ("pause",),
-    Action.FREEZE_IN: ("freeze-in",),
-    Action.FREEZE_OUT: ("freeze-out",),
-    Action.THAW: ("freeze-in", "freeze-out"),
+    PoolAction.HOLD: ("hold",),
+    PoolAction.RELEASE: ("hold",),
+    PoolAction.PAUSE: ("pause",),
+    PoolAction.RESUME: ("pause",),
+    PoolAction.FREEZE_IN: ("freeze-in",),
+    PoolAction.FREEZE_OUT: ("freeze-out",),
+    PoolAction.THAW: ("freeze-in", "freeze-out"),
 }
 """What an order is about. It replaces those about the same, and stands beside the others until a controller looks."""
 
@@ -107,17 +95,17 @@ class Pools:
         request = _parse(document)
         now, pools = await self._read()
         pool = _named(name, pools)
-        await self._steer(name, Action.HOLD, by, now, replicas=request.replicas, until=request.ends_at(now))
+        await self._steer(name, PoolAction.HOLD, by, now, replicas=request.replicas, until=request.ends_at(now))
         return pool
 
-    async def order(self, name: str, action: Action, *, by: str) -> PoolView:
+    async def order(self, name: str, action: PoolAction, *, by: str) -> PoolView:
         """Leave an order for the controller that leads. Raises UnknownPool or StoreUnavailable."""
         now, pools = await self._read()
         pool = _named(name, pools)
         await self._steer(name, action, by, now)
         return pool
 
-    async def _steer(self, name: str, action: Action, by: str, at: float, **more: float | None) -> None:
+    async def _steer(self, name: str, action: PoolAction, by: str, at: float, **more: float | None) -> None:
         order = {"action": action, **more, "by": by, "at": at}
         call = steer(self._store.keys, name, orjson.dumps(order), matters=MATTERS[action])
         await self._store.run(call)

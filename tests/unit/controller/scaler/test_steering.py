@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from heavylift.model import PoolAction
 from heavylift_api import pools as api
 from heavylift_controller.scaler.kept import Kept, dump, load
 from heavylift_controller.scaler.platform import Overrides, Sight
 from heavylift_controller.scaler.pools import Pool, PoolQueue
-from heavylift_controller.scaler.steering import Action, Order, Orders, Steering, Stranger, parse_order, stranger_of
+from heavylift_controller.scaler.steering import Order, Orders, Steering, Stranger, parse_order, stranger_of
 from heavylift_controller.scaler.steering import steered as steered_by
 
 NOW = 1_800_000_000.0
@@ -23,13 +24,13 @@ def ordered(*orders: Order, known: Orders = Orders()) -> Orders:  # noqa: B008 -
     """Return what orders amount to that are met one after the other, as Redis keeps them."""
     kept: dict[str, Order] = {}
     for order in orders:
-        kept |= dict.fromkeys(api.MATTERS[api.Action(order.action)], order)
+        kept |= dict.fromkeys(api.MATTERS[api.PoolAction(order.action)], order)
         known = known.with_orders(kept)
     return known
 
 
 def order(action: str, *, ago: float = 10.0, **more) -> Order:
-    return Order(Action(action), NOW - ago, "ada", **more)
+    return Order(PoolAction(action), NOW - ago, "ada", **more)
 
 
 def held(steering: Steering) -> tuple[int | None, str, float | None]:
@@ -90,7 +91,7 @@ def test_an_order_that_is_known_is_not_carried_out_again():
 def test_what_an_older_version_has_kept_is_gone_on_with():
     text = b'{"orders": {"newest": %d, "hold": {"action": "hold", "at": 1, "by": "ada", "replicas": 3}}}' % NOW
     orders = load(text).orders.with_orders({"hold": order("release"), "pause": order("pause")})
-    assert (orders.hold, orders.pause, orders.to_release) == (Order(Action.HOLD, 1, "ada", 3), None, False)
+    assert (orders.hold, orders.pause, orders.to_release) == (Order(PoolAction.HOLD, 1, "ada", 3), None, False)
     assert orders.with_orders({"hold": order("release"), "pause": order("pause", ago=9)}).pause == order("pause", ago=9)
     assert load(dump(Kept(orders=orders))).orders == orders
 
@@ -156,4 +157,4 @@ def test_an_order_that_cannot_be_read_is_none(text):
 
 def test_an_order_is_read_as_the_api_writes_it():
     text = b'{"action":"hold","replicas":5,"until":null,"by":"ada","at":12.5}'
-    assert parse_order(text) == Order(Action.HOLD, 12.5, "ada", 5)
+    assert parse_order(text) == Order(PoolAction.HOLD, 12.5, "ada", 5)

@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.requests import Request
 
+from heavylift.model import PoolAction
 from heavylift_api import errors
 from heavylift_api.body import JSON_REFUSALS, read_json
 from heavylift_api.deps import CallerDep, ServicesDep
 from heavylift_api.openapi import json_body, problems
-from heavylift_api.pools import NAME, Action, HoldRequest
+from heavylift_api.pools import NAME, HoldRequest
 from heavylift_api.views import PoolList, PoolView
 
 router = APIRouter(prefix="/v1/pools", tags=["pools"])
@@ -19,12 +20,12 @@ router = APIRouter(prefix="/v1/pools", tags=["pools"])
 PoolDep = Annotated[str, Path(pattern=NAME, examples=["video"])]
 
 ORDERS = {
-    Action.RELEASE: "End a hold: the number of workers is decided again.",
-    Action.PAUSE: "Leave the number of workers as it is, whatever the queues say.",
-    Action.RESUME: "End a pause.",
-    Action.FREEZE_IN: "Take no workers away; more may come.",
-    Action.FREEZE_OUT: "Add no workers; idle ones may go.",
-    Action.THAW: "End a freeze.",
+    PoolAction.RELEASE: "End a hold: the number of workers is decided again.",
+    PoolAction.PAUSE: "Leave the number of workers as it is, whatever the queues say.",
+    PoolAction.RESUME: "End a pause.",
+    PoolAction.FREEZE_IN: "Take no workers away; more may come.",
+    PoolAction.FREEZE_OUT: "Add no workers; idle ones may go.",
+    PoolAction.THAW: "End a freeze.",
 }
 """Orders without a body. The leading controller follows them in its next turn, a second or two later."""
 
@@ -59,7 +60,7 @@ async def hold(pool: PoolDep, request: Request, services: ServicesDep, caller: C
     return await services.pools.hold(pool, document, by=caller)
 
 
-def _add(action: Action, description: str) -> None:
+def _add(action: PoolAction, description: str) -> None:
     async def order(pool: PoolDep, services: ServicesDep, caller: CallerDep) -> PoolView:
         return await services.pools.order(pool, action, by=caller)
 

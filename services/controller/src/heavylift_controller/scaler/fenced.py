@@ -107,8 +107,7 @@ class FencedStore:
         """Take back what was published, kept and ordered of pools that are no more: one of that name begins anew."""
         orders = self._store.run(read_steering(self._keys))
         if gone := {*self._store.run(read_pools(self._keys)), *self.saved(), *orders} - set(pools):
-            self._store.run(forget_orders(self._keys, [(pool, each) for pool in gone for each in orders.get(pool, ())]))
-            self._store.run(forget_pools(self._keys, sorted(gone)))
+            forget(self._store, gone)
 
     def forget_workers(self, workers: Sequence[str]) -> None:
         """Drop the reports of workers that are gone."""
@@ -123,3 +122,11 @@ class FencedStore:
     def _drain(self, queue: str, mark: Sequence[str], release: Sequence[str]) -> None:
         if not self._store.run(drain(self._keys, queue, epoch=self._number, mark=mark, release=release)):
             raise Deposed
+
+
+def forget(store: Store, pools: Iterable[str]) -> None:
+    """Drop what is published, remembered and ordered of these pools. Raises StoreUnavailable."""
+    names = sorted(pools)
+    orders = store.run(read_steering(store.keys))
+    store.run(forget_orders(store.keys, [(pool, matter) for pool in names for matter in orders.get(pool, ())]))
+    store.run(forget_pools(store.keys, names))

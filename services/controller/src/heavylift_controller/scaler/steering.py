@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from heavylift.model import PoolAction
 from heavylift_controller.scaler.platform import Overrides, Sight
 from heavylift_controller.scaler.pools import Pool
 from heavylift_controller.scaling import PoolSettings, QueueTarget
@@ -22,23 +22,11 @@ AUTOSCALERS = ("kube-controller-manager", "keda")
 """What the names of those begin with that set numbers and are no persons."""
 
 
-class Action(StrEnum):
-    """What may be ordered."""
-
-    HOLD = "hold"
-    RELEASE = "release"
-    PAUSE = "pause"
-    RESUME = "resume"
-    FREEZE_IN = "freeze-in"
-    FREEZE_OUT = "freeze-out"
-    THAW = "thaw"
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """A person's order, as the API wrote it. Times are seconds since the epoch by Redis's clock."""
 
-    action: Action
+    action: PoolAction
     at: float
     by: str = ""
     replicas: int | None = None
@@ -54,7 +42,7 @@ def parse_order(text: bytes) -> Order | None:
         order = _ORDER.validate_json(text)
     except ValidationError:
         return None
-    return None if order.action is Action.HOLD and (order.replicas is None or order.replicas < 0) else order
+    return None if order.action is PoolAction.HOLD and (order.replicas is None or order.replicas < 0) else order
 
 
 def parse_orders(texts: Mapping[str, bytes]) -> dict[str, Order]:
@@ -102,14 +90,14 @@ class Orders:
 
     def _changes(self, matter: str, order: Order) -> Mapping[str, Any]:
         """Return what an order changes of a matter."""
-        changes: Mapping[Action, dict[str, Any]] = {
-            Action.HOLD: {"hold": order, "to_release": False},
-            Action.RELEASE: {"hold": None, "released_at": order.at, "to_release": True},
-            Action.PAUSE: {"pause": order},
-            Action.RESUME: {"pause": None},
-            Action.FREEZE_IN: {"freeze_in": order},
-            Action.FREEZE_OUT: {"freeze_out": order},
-            Action.THAW: {"freeze_in": None, "freeze_out": None},
+        changes: Mapping[PoolAction, dict[str, Any]] = {
+            PoolAction.HOLD: {"hold": order, "to_release": False},
+            PoolAction.RELEASE: {"hold": None, "released_at": order.at, "to_release": True},
+            PoolAction.PAUSE: {"pause": order},
+            PoolAction.RESUME: {"pause": None},
+            PoolAction.FREEZE_IN: {"freeze_in": order},
+            PoolAction.FREEZE_OUT: {"freeze_out": order},
+            PoolAction.THAW: {"freeze_in": None, "freeze_out": None},
         }
         return {name: value for name, value in changes[order.action].items() if name in MATTERS.get(matter, ())}
 
@@ -166,13 +154,13 @@ def _hold(
     ordered = orders.hold if _stands(orders.hold, now) else None
     found = None
     if stranger is not None and stranger.since > orders.released_at:
-        found = Order(Action.HOLD, stranger.since, stranger.by, stranger.replicas, stranger.since + manual)
+        found = Order(PoolAction.HOLD, stranger.since, stranger.by, stranger.replicas, stranger.since + manual)
     own = found if _stands(found, now) else None
     if ordered and (own is None or ordered.at >= own.at):
         return ordered
     if overrides.hold_at is not None and not orders.to_release:
         by = overrides.held_by or "its WorkerPool"
-        spec = Order(Action.HOLD, 0.0, by, overrides.hold_at, overrides.hold_until)
+        spec = Order(PoolAction.HOLD, 0.0, by, overrides.hold_at, overrides.hold_until)
         if _stands(spec, now):
             return spec
     return own or ordered

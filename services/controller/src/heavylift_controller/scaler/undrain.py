@@ -12,20 +12,11 @@ import threading
 import structlog
 
 from heavylift.errors import StoreUnavailable
-from heavylift.operations import (
-    call_workers,
-    depose,
-    drain,
-    forget_orders,
-    forget_pools,
-    next_epoch,
-    read_pools,
-    read_scenes,
-    read_steering,
-)
+from heavylift.operations import call_workers, depose, drain, next_epoch, read_pools, read_scenes
 from heavylift.store import Store
 from heavylift_controller.queues import Queues
 from heavylift_controller.scaler import status
+from heavylift_controller.scaler.fenced import forget
 
 RETRY_SECONDS = 1.0
 LAST_WORD_SECONDS = 9.0
@@ -81,7 +72,5 @@ def _forget(store: Store, now: float | None) -> None:
     statuses = {name: status.load(text) for name, text in store.run(read_pools(store.keys)).items()}
     old = sorted(name for name, each in statuses.items() if now is not None and now - each.decided_at > OLD_SECONDS)
     if old:
-        orders = store.run(read_steering(store.keys))
-        store.run(forget_orders(store.keys, [(pool, matter) for pool in old for matter in orders.get(pool, ())]))
-        store.run(forget_pools(store.keys, old))
+        forget(store, old)
         log.info("pools_forgotten", pools=old)
