@@ -14,8 +14,6 @@ from heavylift_controller.cluster.fields import Json, moment, name, number, part
 from heavylift_controller.cluster.pods import REVISION, SeenPod
 
 HELM = "helm"
-AUTOSCALERS = ("kube-controller-manager", "keda")
-"""Who writes a number that an HPA or KEDA decides."""
 APPLY = "kubectl-client-side-apply"
 SOMEBODY = "somebody"
 """Who has set a number that Kubernetes notes nobody for."""

@@ -21,7 +21,6 @@ import structlog
 from heavylift_controller.cluster.api import JSON_PATCH, READ_SECONDS, Api, ApiError, JsonObject
 from heavylift_controller.cluster.caches import APPS, Caches
 from heavylift_controller.cluster.deployments import (
-    AUTOSCALERS,
     SeenDeployment,
     SeenReplicaSet,
     read_replica_set,
@@ -56,7 +55,6 @@ class KubernetesPlatform:
         instance = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         self._api = api
         self._pools = pools
-        self._keda = keda
         self._unchanged: dict[str, Sequence[JsonObject]] = {}
         """Pool -> a patch's conditions that its Deployment is still as the last look has shown it; each serves once."""
         self._lease = Lease(api, lease, instance)
@@ -214,7 +212,6 @@ class KubernetesPlatform:
         now: float,
         read_ago: float,
     ) -> Sight:
-        others = deployment.scaled_by and not (self._keda and deployment.scaled_by in AUTOSCALERS)
         own_sets = [each for each in replica_sets if each.owner == deployment.uid]
         return Sight(
             replicas=deployment.replicas,
@@ -222,8 +219,8 @@ class KubernetesPlatform:
             settled=deployment.settled(pods),
             rollout=deployment.rollout(pods),
             surplus=surplus(pods, own_sets) if pool.guard else {},
-            scaled_by=deployment.scaled_by if others else "",
-            scaled_at=deployment.scaled_at if others else 0.0,
+            scaled_by=deployment.scaled_by,
+            scaled_at=deployment.scaled_at,
             owner=self._caches.owner(deployment),
             quota_room=self._caches.room(deployment),
             read_ago=read_ago,
