@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +70,18 @@ class Api:
         self.http.close()
         self.server.should_exit = True
         self.thread.join(20)
-        assert not self.thread.is_alive()
+        assert not self.thread.is_alive(), self.describe()
+
+    def describe(self) -> str:
+        """Return what a server that does not end is waiting for."""
+        loop = self.server.servers[0].get_loop()
+        state = self.server.server_state
+        parts = [f"connections: {state.connections}, requests: {state.tasks}"]
+        for task in asyncio.all_tasks(loop):
+            lines = [line for frame in task.get_stack() for line in traceback.format_stack(frame, limit=1)]
+            parts.append(f"{task}\n{''.join(lines)}")
+        parts += ["".join(traceback.format_stack(frame)) for frame in sys._current_frames().values()]
+        return "\n".join(parts)
 
 
 class Worker:

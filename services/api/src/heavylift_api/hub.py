@@ -19,6 +19,7 @@ from redis.asyncio.client import PubSub
 from heavylift.answers import UNAVAILABLE
 from heavylift.ids import JobId
 from heavylift.store import AsyncStore
+from heavylift.tasks import end
 
 RECONNECT_PAUSE = 0.5
 """Seconds between two tries to reach Redis again."""
@@ -74,9 +75,7 @@ class Hub:
         """Stop listening."""
         self.close()
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     @contextmanager
     def watch(self, job_id: JobId) -> Generator[Watch]:

@@ -25,6 +25,7 @@ from heavylift.errors import StoreUnavailable
 from heavylift.ids import JobId, new_job_id, parse_job_id
 from heavylift.model import JobTypeInfo
 from heavylift.store import Call
+from heavylift.tasks import end
 from heavylift_api.errors import FieldError, InvalidRequest, KeyReused, UploadInProgress
 from heavylift_api.store import BoundedStore
 
@@ -111,7 +112,7 @@ class Idempotency:
         try:
             yield
         finally:
-            renewal.cancel()
+            await end(renewal)
             with contextlib.suppress(StoreUnavailable):  # it ends by itself
                 await self._store.run(Call([("DEL", name)], lambda _: None))
 

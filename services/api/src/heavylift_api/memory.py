@@ -8,12 +8,12 @@ still reach the limit: then the script is refused before its first write (StoreF
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
 from heavylift.errors import StoreFull, StoreUnavailable
 from heavylift.store import Call, Reply
+from heavylift.tasks import end
 from heavylift_api.store import BoundedStore
 
 INTERVAL = 1.0
@@ -38,9 +38,7 @@ class Memory:
     async def stop(self) -> None:
         """Look no more."""
         if self._looking is not None:
-            self._looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+            await end(self._looking)
 
     def check(self) -> None:
         """Raise StoreFull if the last look found too little memory left for new jobs."""

@@ -24,6 +24,7 @@ from heavylift.errors import StoreUnavailable
 from heavylift.operations import local
 from heavylift.operations.local import LocalOrder, LocalProcess, LocalReport
 from heavylift.store import AsyncStore
+from heavylift.tasks import end
 
 _WAIT = 1
 """Seconds without an order after which what runs is reported anew: the controller acts on nothing older than 3 s."""
@@ -86,15 +87,10 @@ class Workers:
 
     async def stop(self) -> None:
         """Follow no more orders. The processes are the supervisor's to end."""
-        # Beside the cancellation, which redis-py may swallow: asyncio.wait_for does up to Python 3.11.
-        self._stopping = True
+        self._stopping = True  # where the first cancellation is lost, nothing may be started before the second
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        for task in self._leaving.values():
-            task.cancel()
-        if self._leaving:
-            await asyncio.wait(self._leaving.values())
+            await end(self._task)
+        await end(*self._leaving.values())
         await self._store.aclose()
 
     async def _forget_others(self) -> None:
@@ -109,7 +105,7 @@ class Workers:
 
     async def _follow(self, order: LocalOrder) -> None:
         failure = ""
-        while not self._stopping:
+        while True:
             try:
                 await self._tell_queues()
                 await self._store.run(local.report_processes(self._store.keys, POOL, self._report(order)))

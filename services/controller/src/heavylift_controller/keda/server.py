@@ -83,7 +83,8 @@ class Scaler(ExternalScalerServicer):
                 told = active
                 yield IsActiveResponse(result=active)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), LOOK_EVERY)
+                async with asyncio.timeout(LOOK_EVERY):
+                    await woken.wait()
 
     async def GetMetricSpec(self, request: ScaledObjectRef, context: Context) -> GetMetricSpecResponse:  # noqa: ARG002, N802
         """Return the metric, whatever is known: an HPA that KEDA makes without one would look at CPU instead."""
