@@ -81,6 +81,9 @@ class Place:
     """What happens before the next look at one pool alone."""
     answer: Scaled | None = None
     """What becomes of the next changes, without them being made."""
+    loses: bool = False
+    """The answer to the next change is lost, which is made when it arrives."""
+    sent: tuple[int, int] | None = None
     extra: dict[str, object] = field(default_factory=dict)
     """Further fields of what is seen."""
     scaled: list[tuple[int, int]] = field(default_factory=list)
@@ -136,9 +139,22 @@ class Place:
         assert pool == QUEUE
         if self.answer or current != self.replicas:
             return self.answer or Scaled.CHANGED
+        if self.loses:
+            self.loses, self.sent = False, (current, to)
+            raise PlatformError("no answer came")
+        self._set(current, to)
+        return Scaled.DONE
+
+    def arrive(self) -> None:
+        """Make the change whose answer was lost, if the number is the one it was sent for."""
+        assert self.sent is not None
+        current, to = self.sent
+        if current == self.replicas:
+            self._set(current, to)
+
+    def _set(self, current: int, to: int) -> None:
         self.scaled.append((current, to))
         self.replicas = to
-        return Scaled.DONE
 
     def mark(self, pool: str, pods: Sequence[str]) -> None:
         self._set_cost(pods, DRAINED)

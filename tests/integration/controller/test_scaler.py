@@ -241,6 +241,37 @@ def test_while_the_place_has_yet_to_act_nobody_is_released(scaling: Scaling) -> 
     assert scaling.marked() == set()
 
 
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_while_a_scale_in_may_still_come_whose_answer_was_lost_nobody_is_released(
+    scaling: Scaling, *, taken_over: bool
+) -> None:
+    scaling.at_rest(2)
+    scaling.place.loses = True
+    while scaling.place.sent is None:
+        scaling.turns()
+    if taken_over:
+        scaling.scaler = scaling.another()
+        scaling.place.leadership.number = 2
+    scaling.submit()
+    scaling.turns(10)
+    assert (scaling.marked(), scaling.place.scaled) == ({"w1", "w2"}, [])
+    scaling.place.arrive()
+    scaling.turns()
+    assert scaling.place.ended == ["w1", "w2"]  # neither was given the job
+    scaling.turns(2)
+    assert scaling.place.scaled[:2] == [(2, 0), (0, 1)]
+
+
+def test_a_scale_in_whose_request_was_lost_is_over_in_the_end(scaling: Scaling) -> None:
+    scaling.at_rest(2)
+    scaling.place.loses = True
+    while scaling.place.sent is None:
+        scaling.turns()
+    scaling.submit(2)
+    scaling.turns(20)
+    assert (scaling.marked(), scaling.place.scaled, scaling.status().going) == (set(), [], ())
+
+
 # ---- what cannot be read
 
 

@@ -255,13 +255,11 @@ class Verdict:
     deleted: frozenset[str]
     wrong: frozenset[str]
     """They were to stay, and are gone or told to end."""
-    survivors: frozenset[str]
-    """They were to go, and are there."""
 
 
 def verdict(going: Going, there: frozenset[str]) -> Verdict:
     """Return who went, from who is there now that the platform has acted."""
-    return Verdict(going.names - there, going.staying - there, going.names & there)
+    return Verdict(going.names - there, going.staying - there)
 
 
 def _names(names: Sequence[str]) -> str:

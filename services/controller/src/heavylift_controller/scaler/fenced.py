@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from heavylift.errors import HeavyliftError
 from heavylift.operations import (
+    QueueScene,
     call_workers,
     drain,
     forget_orders,
@@ -61,12 +62,7 @@ class FencedStore:
 
     def enter(self, queues: Sequence[str]) -> None:
         """Draw an epoch higher than any before, also where Redis has lost the newest that was drawn."""
-        scenes = self._store.run(read_scenes(self._keys, queues)).values()
-        highest = max((scene.epoch for scene in scenes), default=0)
-        epoch = 0
-        while epoch <= highest:
-            epoch = self._store.run(next_epoch(self._keys))
-        self._epoch = epoch
+        self._epoch = draw_epoch(self._store, self._store.run(read_scenes(self._keys, queues)))
 
     def fence(self, queues: Iterable[str]) -> None:
         """Keep older leaders from writing to these queues from now on."""
@@ -122,6 +118,15 @@ class FencedStore:
     def _drain(self, queue: str, mark: Sequence[str], release: Sequence[str]) -> None:
         if not self._store.run(drain(self._keys, queue, epoch=self._number, mark=mark, release=release)):
             raise Deposed
+
+
+def draw_epoch(store: Store, scenes: Mapping[str, QueueScene]) -> int:
+    """Return an epoch higher than any that these queues know. Raises StoreUnavailable."""
+    highest = max((scene.epoch for scene in scenes.values()), default=0)
+    epoch = 0
+    while epoch <= highest:
+        epoch = store.run(next_epoch(store.keys))
+    return epoch
 
 
 def forget(store: Store, pools: Iterable[str]) -> None:

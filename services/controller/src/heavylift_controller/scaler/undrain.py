@@ -12,11 +12,11 @@ import threading
 import structlog
 
 from heavylift.errors import StoreUnavailable
-from heavylift.operations import call_workers, depose, drain, next_epoch, read_pools, read_scenes
+from heavylift.operations import call_workers, depose, drain, read_pools, read_scenes
 from heavylift.store import Store
 from heavylift_controller.queues import Queues
 from heavylift_controller.scaler import status
-from heavylift_controller.scaler.fenced import forget
+from heavylift_controller.scaler.fenced import draw_epoch, forget
 
 RETRY_SECONDS = 1.0
 LAST_WORD_SECONDS = 9.0
@@ -54,7 +54,7 @@ def undrain(store: Store, queues: Queues, stop: threading.Event, *, last_word: f
     marked = {queue: sorted(scene.draining) for queue, scene in scenes.items() if scene.draining}
     if not marked:
         return
-    epoch = store.run(next_epoch(store.keys))
+    epoch = draw_epoch(store, scenes)
     store.run(depose(store.keys, epoch))
     if stop.wait(last_word):
         return
