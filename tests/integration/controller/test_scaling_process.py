@@ -71,7 +71,7 @@ def test_a_job_in_an_empty_queue_is_answered_at_once_and_not_with_the_next_tick(
 def test_where_nothing_scales_left_over_marks_are_taken_back(
     board: Board, redis_server: RedisServer, start_controller: StartController
 ) -> None:
-    board.store.run(ops.drain(board.store.keys, "video", epoch=1, mark=["worker-1"]))
+    board.store.run(ops.drain(board.store.keys, "video", epoch=40, mark=["worker-1"]))
     redis_server.kill()
     controller = start_controller()  # it does so as soon as it can
     redis_server.start()
