@@ -1,7 +1,7 @@
 """Cutting the last second off an AOF.
 
-With `appendfsync everysec` a power cut loses what the kernel had not yet written to disk. A killed process loses
-nothing of it; so the file's size is noted ten times a second, and cut back to what it was.
+With `appendfsync everysec` a power cut loses what the kernel had not yet written to disk. A killed process loses none
+of what it has written; so the file's size is noted ten times a second, and cut back to what it was.
 """
 
 from __future__ import annotations

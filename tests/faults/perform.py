@@ -81,6 +81,7 @@ def judge(scenario: Scenario, stack: Stack, chaos: Chaos, report: Report) -> Non
         report.problems.append(f"{len(chaos.lingered)} workers did not end well when told to")
         report.notes += chaos.lingered
     if scenario.harmless and (report.losses or report.repeated or report.overlapped):
-        report.problems.append("no attempt was to be lost, repeated or overlapped here")
+        counts = f"{report.losses} lost, {report.repeated} repeated, {report.overlapped} overlapped"
+        report.problems.append(f"no attempt was to be lost, repeated or overlapped here: {counts}")
     if not scenario.harmless and report.losses == 0:
         report.problems.append("no fault hit an attempt: the scenario did not happen")
