@@ -209,8 +209,7 @@ class Chaos:
     # --- Redis ---
 
     def kill_redis(self, down: float) -> None:
-        """SIGKILL Redis, and start it again on its AOF, in which all is that was answered."""
-        self.stack.redis.write_through()
+        """SIGKILL Redis, and start it again on its AOF."""
         with self.redis_away("Redis killed"):
             self.stack.redis.kill()
             time.sleep(down)
@@ -221,7 +220,6 @@ class Chaos:
 
         Attempts that began or ended in that time are unknown to the store now: it takes them from any worker.
         """
-        self.stack.redis.write_through()
         with self.redis_away("Redis killed, AOF cut"):
             self.stack.redis.kill()
             killed = time.monotonic()
