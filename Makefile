@@ -24,7 +24,7 @@ run: $(READY) ## Start the platform and transcode FILE=… (a made-up film by de
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(DATA),--data '$(DATA)')
 
 test: lint ## Lint, check types, run the unit, integration and chart tests
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-chart: $(READY) ## The chart's tests alone, none left out; needs Helm 4 and Helm 3, HELM=helm HELM3=helm3
 	@HEAVYLIFT_CHART_TESTS=required $(BIN)/pytest tests/chart
