@@ -258,7 +258,14 @@ SCENARIOS = (
         remark="A frozen worker goes on with its jobs for a moment after it is thawed: their effects may overlap with"
         " those of the next attempts, but the store takes no word of them any more.",
     ),
-    Scenario("redis-killed", "kill -9 of Redis every 2 to 6 s, away 0 to 2 s", restart_redis, harmless=True),
+    Scenario(
+        "redis-killed",
+        "kill -9 of Redis every 2 to 6 s, away 0 to 2 s",
+        restart_redis,
+        harmless=True,
+        remark="Before it is killed Redis is made to write what it has answered: with `appendfsync everysec` it puts"
+        " that off, for up to 2 s, while an fsync hangs.",
+    ),
     Scenario(
         "redis-killed-aof-cut",
         "kill -9 of Redis, and the last second cut off its AOF",

@@ -17,6 +17,8 @@ from tests.waiting import wait_until
 
 CRDS = Path(CHART, "crds")
 MOST = 3
+MANY = [0.5] * 60
+"""Jobs enough for all workers, however short the ones before have been."""
 QUIET = 6
 
 
@@ -26,7 +28,7 @@ def test_another_controller_leads_within_fifteen_seconds_and_nothing_is_decided_
         leader = controllers.prepare()
         position = chronicle.position
         at = controllers.kill(leader)
-        jobs = scaled.submit(pool, *[1.0] * 24)
+        jobs = scaled.submit(pool, *MANY)
         assert controllers.replace(leader, at, position).at - at <= NEW_LEADER_WITHIN
         assert {job.status for job in ended(scaled.client, jobs)} == {"succeeded"}
         raised = [seen for seen in _numbers(scaled, pool, position) if seen.after > seen.before]
@@ -39,7 +41,7 @@ def test_pools_scale_without_the_definition_of_workerpool(scaled: Installation) 
     kubectl("delete", "crd", PLURAL)
     try:
         position = scaled.watching.chronicle.position
-        jobs = ended(scaled.client, scaled.submit(pool, *[1.0] * 24))
+        jobs = ended(scaled.client, scaled.submit(pool, *MANY))
         assert {job.status for job in jobs} == {"succeeded"}
         scaled.wait_for_replicas(pool, 0, 150)
         numbers = _numbers(scaled, pool, position)
@@ -48,7 +50,7 @@ def test_pools_scale_without_the_definition_of_workerpool(scaled: Installation) 
     finally:
         kubectl("apply", "--server-side", "--filename", str(CRDS))
         kubectl("wait", "--for=condition=Established", f"crd/{PLURAL}", "--timeout=30s")
-    wait_until(lambda: _named(scaled) == set(scaled.pools), 60, what="WorkerPools made anew", every=0.5)
+        wait_until(lambda: _named(scaled) == set(scaled.pools), 60, what="WorkerPools made anew", every=0.5)
 
 
 def test_a_pool_that_another_autoscaler_owns_is_left_to_it_and_says_so(scaled: Installation) -> None:

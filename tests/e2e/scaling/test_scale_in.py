@@ -10,8 +10,8 @@ from tests.e2e.scaling.proof import Proof
 from tests.e2e.scaling.trial import perform
 
 TEXT = """Three pools of up to three workers run jobs of 0.2 to 3 s. They are held at changing numbers and left to
-themselves in turn, while all of this is broken, again and again; the leader is killed (SIGKILL) the moment each step of
-a drain shows."""
+themselves in turn, while all of this is broken, one after the other; the leader is killed (SIGKILL) the moment each
+step of a drain shows."""
 
 
 def test_scale_ins_with_faults_interrupt_no_job(

@@ -90,6 +90,24 @@ def test_an_upload_under_way_holds_off_its_repetition_until_it_ends(
     wait_until(lambda: upload(api.http, "u").status_code == 202, what="the repetition's turn")
 
 
+def test_an_upload_that_was_overtaken_by_its_repetition_leaves_that_ones_file_alone(
+    start_api: Callable[..., Api], worker: Worker, redis_url: str
+) -> None:
+    api = start_api(redis_url)
+    with socket.create_connection(("127.0.0.1", api.listener.getsockname()[1])) as client:
+        client.sendall(
+            b"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nIdempotency-Key: u\r\nContent-Length: 9\r\n\r\nabc"
+        )
+        wait_until(lambda: "heavylift_uploads_open 1.0" in api.http.get("/metrics").text, what="the upload's start")
+        [claim] = worker.store.redis.scan_iter("*:open")
+        worker.store.redis.delete(claim)  # as after a minute without Redis
+        job = upload(api.http, "u").json()
+        worker.store.redis.set(claim, "another upload's")
+    wait_until(lambda: "heavylift_uploads_open 0.0" in api.http.get("/metrics").text, what="the first upload's end")
+    assert api.http.get(job["artifacts"][0]["url"]).content == FILM
+    assert worker.store.redis.get(claim) == b"another upload's"
+
+
 def test_callers_have_keys_of_their_own(start_api: Callable[..., Api], worker: Worker, redis_url: str) -> None:
     entries = ",".join(f"{name}:{hashlib.sha256(name.encode()).hexdigest()}" for name in ("ann", "bob"))
     api = start_api(redis_url, api_keys=entries).http

@@ -39,3 +39,4 @@ async def test_it_stops_in_whatever_turn_of_the_loop(redis_url: str, tmp_path: P
     stop.cancel()
     await connections.aclose()
     assert done, f"{part} goes on after {turns} turns"
+    stop.result()

@@ -138,13 +138,14 @@ async def test_a_redis_that_forgot_everything_ends_nobody_and_is_told_what_there
     await scene.workers.start()
     await until(lambda: scene.staying() == ["worker-1"], "the first report")
     pid = scene.supervisor.processes["worker-1"].pid
-    redis_server.kill()
-    redis_server.start()  # empty: the order is gone, and what runs stays
-    await until(lambda: scene.staying() == ["worker-1"] and scene.follows(1), "a report")
-    await until(lambda: scene.store.run(local.read_orders(scene.keys)) == {POOL: LocalOrder(1)}, "the order")
-    assert (scene.staying(), scene.supervisor.processes["worker-1"].pid) == (["worker-1"], pid)
     scene.order(2)
     await until(lambda: scene.staying() == ["worker-1", "worker-2"], "the next one")
+    scene.store.redis.flushall()
+    await until(lambda: scene.store.run(local.read_orders(scene.keys)) == {POOL: LocalOrder(2)}, "the order")
+    await until(lambda: scene.staying() == ["worker-1", "worker-2"] and scene.follows(2), "a report")
+    assert scene.supervisor.processes["worker-1"].pid == pid
+    scene.order(3)
+    await until(lambda: scene.staying() == ["worker-1", "worker-2", "worker-3"], "the one after that")
     await scene.close()
 
 

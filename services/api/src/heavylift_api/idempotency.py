@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import hmac
 import re
+import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -63,6 +64,40 @@ class RequestKey(NamedTuple):
         return cls(caller, match["quoted"] or match["bare"])
 
 
+class UploadClaim:
+    """The right to be the one upload under a key. It is lost after UPLOAD_LEASE without Redis."""
+
+    def __init__(self, store: BoundedStore, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._token = uuid.uuid4().hex.encode()
+
+    async def take(self) -> None:
+        """Claim it. Raises UploadInProgress or StoreUnavailable."""
+        command = ("SET", self._name, self._token, "NX", "EX", UPLOAD_LEASE)
+        if not await self._store.run(Call([command], lambda replies: replies[0] is not None)):
+            raise UploadInProgress
+
+    async def renew(self) -> None:
+        """Keep it, as long as Redis can be reached. A claim that is gone, or another's by now, is not made anew."""
+        while True:
+            await asyncio.sleep(UPLOAD_LEASE / 3)
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.run(Call([("EXPIRE", self._name, UPLOAD_LEASE)], lambda _: None))
+
+    async def held(self) -> bool:
+        """Return whether it still is ours: else a repetition may have put its file where ours is."""
+        try:
+            return await self._store.run(Call([("GET", self._name)], lambda replies: replies[0] == self._token))
+        except StoreUnavailable:
+            return False
+
+    async def give_up(self) -> None:
+        """Let the next one in. Raises StoreUnavailable."""
+        if await self.held():
+            await self._store.run(Call([("DEL", self._name)], lambda _: None))
+
+
 class Idempotency:
     """Knows which job a key stands for."""
 
@@ -102,25 +137,17 @@ class Idempotency:
         return found
 
     @asynccontextmanager
-    async def alone(self, key: RequestKey) -> AsyncGenerator[None]:
+    async def alone(self, key: RequestKey) -> AsyncGenerator[UploadClaim]:
         """Hold off repetitions while an upload is under way. Raises UploadInProgress or StoreUnavailable."""
-        name = f"{self._name(key)}:open"
-        claim = Call([("SET", name, b"1", "NX", "EX", UPLOAD_LEASE)], lambda replies: replies[0] is not None)
-        if not await self._store.run(claim):
-            raise UploadInProgress
-        renewal = asyncio.create_task(self._renew(name))
+        claim = UploadClaim(self._store, f"{self._name(key)}:open")
+        await claim.take()
+        renewal = asyncio.create_task(claim.renew())
         try:
-            yield
+            yield claim
         finally:
             await end(renewal)
             with contextlib.suppress(StoreUnavailable):  # it ends by itself
-                await self._store.run(Call([("DEL", name)], lambda _: None))
-
-    async def _renew(self, name: str) -> None:
-        while True:
-            await asyncio.sleep(UPLOAD_LEASE / 3)
-            with contextlib.suppress(StoreUnavailable):
-                await self._store.run(Call([("SET", name, b"1", "EX", UPLOAD_LEASE)], lambda _: None))
+                await claim.give_up()
 
     def _name(self, key: RequestKey) -> str:
         digest = hashlib.sha256(f"{key.caller}\0{key.text}".encode()).hexdigest()

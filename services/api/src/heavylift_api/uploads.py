@@ -22,6 +22,7 @@ from heavylift.artifacts import ArtifactStore, job_key
 from heavylift.errors import ArtifactStorageUnavailable, StoreFull, StoreUnavailable
 from heavylift.ids import JobId, new_job_id
 from heavylift.model import Artifact, Job
+from heavylift.tasks import end
 from heavylift_api import metrics
 from heavylift_api.admission import Admission
 from heavylift_api.body import parse_json, too_large
@@ -34,12 +35,20 @@ from heavylift_api.errors import (
     TooManyUploads,
     UnknownJob,
 )
-from heavylift_api.idempotency import Idempotency, RequestKey
+from heavylift_api.idempotency import Idempotency, RequestKey, UploadClaim
 from heavylift_api.incoming import Incoming
 from heavylift_api.job_types import JobTypes, PublishedType
 from heavylift_api.jobs import Jobs
 from heavylift_api.pointers import pointer
-from heavylift_api.submission import AcceptedJob, JobRequest, Submissions, as_accepted, check_input, refusals_counted
+from heavylift_api.submission import (
+    AcceptedJob,
+    Counted,
+    JobRequest,
+    Submissions,
+    as_accepted,
+    check_input,
+    refusals_counted,
+)
 
 DEFAULT_TYPE = "video.transcode"
 
@@ -93,32 +102,34 @@ class Uploads:
 
         Raises a Problem, QueueFull, StoreUnavailable or ArtifactStorageUnavailable.
         """
-        async with self._idempotency.alone(key) if key else contextlib.nullcontext():
-            return await self._receive(incoming, key)
+        with refusals_counted() as counted:
+            async with self._place(), self._idempotency.alone(key) if key else contextlib.nullcontext() as claim:
+                return await self._receive(incoming, key, claim, counted)
 
     async def close(self) -> None:
         """Wait until the uploads that the server's shutdown cut off have removed their files."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLEANUP_PERIOD):
                 await self._idle.wait()
+        await end(*self._settling)
 
-    async def _receive(self, incoming: Incoming, key: RequestKey | None) -> AcceptedJob:
-        with refusals_counted() as counted:
-            async with self._place():
-                await incoming.begin()
-                published = await self._types.get(incoming.fields.get("type", DEFAULT_TYPE))
-                counted.type = published.info.type
-                if published.info.file_field is None:
-                    raise TakesNoFile
-                job_id, done = await self._job_of(incoming, published, key)
-                if done is not None:
-                    return await _repeated(incoming, done)
-                await self._admission.check(published.info.queue)
-                place = job_key(str(job_id), "input", safe_name(incoming.filename))
-                _input_of(incoming, published, key=place)  # what is wrong is said before the file is sent
-                async with self._discarded_on_error(job_id, repeatable=key is not None):
-                    artifact = await self._store_file(incoming, place)
-                    return await self._submit(incoming, published, job_id, artifact)
+    async def _receive(
+        self, incoming: Incoming, key: RequestKey | None, claim: UploadClaim | None, counted: Counted
+    ) -> AcceptedJob:
+        await incoming.begin()
+        published = await self._types.get(incoming.fields.get("type", DEFAULT_TYPE))
+        counted.type = published.info.type
+        if published.info.file_field is None:
+            raise TakesNoFile
+        job_id, done = await self._job_of(incoming, published, key)
+        if done is not None:
+            return await _repeated(incoming, done)
+        await self._admission.check(published.info.queue)
+        place = job_key(str(job_id), "input", safe_name(incoming.filename))
+        _input_of(incoming, published, key=place)  # what is wrong is said before the file is sent
+        async with self._discarded_on_error(job_id, claim):
+            artifact = await self._store_file(incoming, place)
+            return await self._submit(incoming, published, job_id, artifact)
 
     async def _job_of(
         self, incoming: Incoming, published: PublishedType, key: RequestKey | None
@@ -189,14 +200,15 @@ class Uploads:
             metrics.UPLOADS_OPEN.dec()
 
     @asynccontextmanager
-    async def _discarded_on_error(self, job_id: JobId, *, repeatable: bool) -> AsyncGenerator[None]:
+    async def _discarded_on_error(self, job_id: JobId, claim: UploadClaim | None) -> AsyncGenerator[None]:
+        """Remove the file of an upload that fails. A repetition puts its own in the same place: that one stays."""
         try:
             yield
         except StoreFull:  # Redis said so before it wrote anything
-            await self._discard(job_id)
+            await self._discard(job_id, claim)
             raise
         except StoreUnavailable:
-            if repeatable:  # the repetition puts its file in the same place: nothing may remove it then
+            if claim is not None:
                 log.warning("upload_outcome_unknown", job_id=str(job_id))
                 raise
             task = asyncio.create_task(self._settle(job_id))
@@ -204,7 +216,7 @@ class Uploads:
             task.add_done_callback(self._settling.discard)
             raise
         except BaseException:
-            await self._discard(job_id)
+            await self._discard(job_id, claim)
             raise
 
     async def _settle(self, job_id: JobId) -> None:
@@ -218,7 +230,10 @@ class Uploads:
                     await self._discard(job_id)
                 return
 
-    async def _discard(self, job_id: JobId) -> None:
+    async def _discard(self, job_id: JobId, claim: UploadClaim | None = None) -> None:
+        if claim is not None and not await claim.held():
+            log.warning("upload_overtaken", job_id=str(job_id))
+            return
         try:
             await asyncio.to_thread(self._artifacts.delete_prefix, job_key(str(job_id)))
         except ArtifactStorageUnavailable as error:

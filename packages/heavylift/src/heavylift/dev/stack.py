@@ -24,6 +24,7 @@ from heavylift.dev.supervisor import Supervisor
 from heavylift.dev.workers import Workers, write_pools
 from heavylift.settings import Settings, load
 from heavylift.store import AsyncStore
+from heavylift.tasks import end
 
 FLOWER_PORT = 5555
 
@@ -164,8 +165,7 @@ class DevStack:
 
     async def _stop(self) -> None:
         if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.wait([self._starting])
+            await end(self._starting)
         if self._workers is not None:
             await self._workers.stop()
         await self._running.stop()

@@ -216,6 +216,11 @@ def depose(keys: Keys, epoch: int) -> Call[bool]:
     return Call.of(script("remember"), [keys.scaling], [epoch], lambda reply: reply == 1)
 
 
+def kept_epoch(keys: Keys) -> Call[int]:
+    """Return the highest epoch that has kept something, 0 for none."""
+    return Call([("HGET", keys.scaling, "")], lambda replies: to_int(replies[0] or 0))
+
+
 def read_memories(keys: Keys) -> Call[dict[str, bytes]]:
     """Return what is remembered of each pool."""
 

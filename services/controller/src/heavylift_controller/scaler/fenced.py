@@ -16,6 +16,7 @@ from heavylift.operations import (
     forget_orders,
     forget_pools,
     forget_workers,
+    kept_epoch,
     next_epoch,
     publish_pools,
     read_memories,
@@ -121,8 +122,9 @@ class FencedStore:
 
 
 def draw_epoch(store: Store, scenes: Mapping[str, QueueScene]) -> int:
-    """Return an epoch higher than any that these queues know. Raises StoreUnavailable."""
+    """Return an epoch higher than any that has written, to these queues or to what is kept. Raises StoreUnavailable."""
     highest = max((scene.epoch for scene in scenes.values()), default=0)
+    highest = max(highest, store.run(kept_epoch(store.keys)))
     epoch = 0
     while epoch <= highest:
         epoch = store.run(next_epoch(store.keys))

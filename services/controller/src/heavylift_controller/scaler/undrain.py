@@ -55,12 +55,14 @@ def undrain(store: Store, queues: Queues, stop: threading.Event, *, last_word: f
     if not marked:
         return
     epoch = draw_epoch(store, scenes)
-    store.run(depose(store.keys, epoch))
+    if not store.run(depose(store.keys, epoch)):
+        log.warning("marks_are_anothers", queues=sorted(marked))  # which scales: nothing may be taken from it
+        return
     if stop.wait(last_word):
         return
     for queue, workers in marked.items():
         if not store.run(drain(store.keys, queue, epoch=epoch, release=workers)):
-            log.warning("marks_are_anothers", queue=queue)  # which scales: nothing may be taken from it
+            log.warning("marks_are_anothers", queues=[queue])
             return
     names = sorted({name for workers in marked.values() for name in workers})
     store.run(call_workers(store.keys, names))
