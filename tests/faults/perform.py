@@ -80,8 +80,9 @@ def judge(scenario: Scenario, stack: Stack, chaos: Chaos, report: Report) -> Non
     if chaos.lingered:
         report.problems.append(f"{len(chaos.lingered)} workers did not end well when told to")
         report.notes += chaos.lingered
-    if scenario.harmless and (report.losses or report.repeated or report.overlapped):
-        counts = f"{report.losses} lost, {report.repeated} repeated, {report.overlapped} overlapped"
-        report.problems.append(f"no attempt was to be lost, repeated or overlapped here: {counts}")
+    harm = {"lost": report.losses, "repeated": report.repeated, "overlapped": report.overlapped}
+    if scenario.harmless and any(harm.values()):
+        found = ", ".join(f"{count} {what}" for what, count in harm.items() if count)
+        report.problems.append(f"no attempt was to be lost, repeated or overlapped here: {found}")
     if not scenario.harmless and report.losses == 0:
         report.problems.append("no fault hit an attempt: the scenario did not happen")
