@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -76,15 +77,22 @@ def test_an_upload_of_something_else_under_the_key_is_refused(
     assert api.get(job["artifacts"][0]["url"]).content == FILM
 
 
-def test_an_upload_under_way_holds_off_its_repetition_until_it_ends(
-    start_api: Callable[..., Api], worker: Worker, redis_url: str
-) -> None:
-    api = start_api(redis_url)
+@contextmanager
+def upload_under_way(api: Api) -> Generator[None]:
+    """Have an upload under the key `u` wait for the rest of its file; it is cut off in the end."""
     with socket.create_connection(("127.0.0.1", api.listener.getsockname()[1])) as client:
         client.sendall(
             b"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nIdempotency-Key: u\r\nContent-Length: 9\r\n\r\nabc"
         )
         wait_until(lambda: "heavylift_uploads_open 1.0" in api.http.get("/metrics").text, what="the upload's start")
+        yield
+
+
+def test_an_upload_under_way_holds_off_its_repetition_until_it_ends(
+    start_api: Callable[..., Api], worker: Worker, redis_url: str
+) -> None:
+    api = start_api(redis_url)
+    with upload_under_way(api):
         response = upload(api.http, "u")
         assert (response.status_code, response.json()["type"]) == (409, "urn:heavylift:problem:upload-in-progress")
     wait_until(lambda: upload(api.http, "u").status_code == 202, what="the repetition's turn")
@@ -94,11 +102,7 @@ def test_an_upload_that_was_overtaken_by_its_repetition_leaves_that_ones_file_al
     start_api: Callable[..., Api], worker: Worker, redis_url: str
 ) -> None:
     api = start_api(redis_url)
-    with socket.create_connection(("127.0.0.1", api.listener.getsockname()[1])) as client:
-        client.sendall(
-            b"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nIdempotency-Key: u\r\nContent-Length: 9\r\n\r\nabc"
-        )
-        wait_until(lambda: "heavylift_uploads_open 1.0" in api.http.get("/metrics").text, what="the upload's start")
+    with upload_under_way(api):
         [claim] = worker.store.redis.scan_iter("*:open")
         worker.store.redis.delete(claim)  # as after a minute without Redis
         job = upload(api.http, "u").json()
