@@ -17,7 +17,6 @@ from tests.e2e.manifests import REDIS_IMAGE
 from tests.e2e.namespace import Namespace, own_namespace
 
 REPOSITORY = Path(__file__).parents[2]
-SCALING = Path(__file__).parent / "scaling"
 DUMPS = REPOSITORY / "dist" / "e2e"
 LIVE = pytest.StashKey[list[Namespace]]()
 KEPT = pytest.StashKey[str]()
@@ -41,17 +40,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is here. Of several processes each has a cluster, and takes a file at a time: scaling first, as one."""
     here = Path(__file__).parent
     seconds = SECONDS + SCALE_IN_SECONDS * config.getoption("--scale-ins")
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.timeout(seconds))
-            item.add_marker(pytest.mark.xdist_group("scaling" if SCALING in item.path.parents else item.path.stem))
-    items.sort(key=lambda item: SCALING not in item.path.parents)
 
 
 @pytest.hookimpl(wrapper=True)
