@@ -35,9 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cluster", help="a kind cluster to use instead of one of the suite's own; it stays")
     group.addoption("--scale-ins", type=int, default=50, help="how many scale-ins are watched, faults between them")
     group.addoption("--proof", type=Path, help="a page to write what was shown of scaling to")
-    group.addoption(
-        "--dump-folder", type=Path, default=REPOSITORY / "dist" / "e2e", help="where failures are described"
-    )
+    group.addoption("--dump-folder", type=Path, default=DUMPS, help="where failures are described")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 
 CLOCK_STEP = 0.5
-PUT_OFF = 2.0
-"""Seconds by which Redis writes to its AOF later than it answers while an fsync hangs."""
 """Seconds by which a claim may seem to come after the fault that killed its worker: Redis takes it from the socket of a
 process that is gone, and counts in milliseconds of another clock."""
 
@@ -226,7 +224,7 @@ class Chaos:
             self.stack.redis.kill()
             killed = time.monotonic()
             since = sizes.cut(killed - seconds)
-            self.cut.append((since - PUT_OFF, killed))
+            self.cut.append((since, killed))
             self.hits.append(Hit(killed, None))
             self.stack.redis.start()
 

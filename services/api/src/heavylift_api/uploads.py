@@ -107,7 +107,7 @@ class Uploads:
                 return await self._receive(incoming, key, claim, counted)
 
     async def close(self) -> None:
-        """Wait until the uploads that the server's shutdown cut off have removed their files."""
+        """Wait until uploads that were cut off have removed their files; leave those that only Redis could judge."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLEANUP_PERIOD):
                 await self._idle.wait()

@@ -123,8 +123,7 @@ class FencedStore:
 
 def draw_epoch(store: Store, scenes: Mapping[str, QueueScene]) -> int:
     """Return an epoch higher than any that has written, to these queues or to what is kept. Raises StoreUnavailable."""
-    highest = max((scene.epoch for scene in scenes.values()), default=0)
-    highest = max(highest, store.run(kept_epoch(store.keys)))
+    highest = max(store.run(kept_epoch(store.keys)), *(scene.epoch for scene in scenes.values()), 0)
     epoch = 0
     while epoch <= highest:
         epoch = store.run(next_epoch(store.keys))
