@@ -78,21 +78,24 @@ def test_an_upload_of_something_else_under_the_key_is_refused(
 
 
 @contextmanager
-def upload_under_way(api: Api) -> Generator[None]:
-    """Have an upload under the key `u` wait for the rest of its file; it is cut off in the end."""
+def upload_under_way(api: Api, worker: Worker) -> Generator[bytes]:
+    """Have an upload that claimed the key `u` wait for the rest of its file, and give the name of its claim.
+
+    It is cut off in the end.
+    """
     with socket.create_connection(("127.0.0.1", api.listener.getsockname()[1])) as client:
         client.sendall(
             b"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nIdempotency-Key: u\r\nContent-Length: 9\r\n\r\nabc"
         )
-        wait_until(lambda: "heavylift_uploads_open 1.0" in api.http.get("/metrics").text, what="the upload's start")
-        yield
+        [claim] = wait_until(lambda: [*worker.store.redis.scan_iter("*:open")], what="the upload's claim")
+        yield claim
 
 
 def test_an_upload_under_way_holds_off_its_repetition_until_it_ends(
     start_api: Callable[..., Api], worker: Worker, redis_url: str
 ) -> None:
     api = start_api(redis_url)
-    with upload_under_way(api):
+    with upload_under_way(api, worker):
         response = upload(api.http, "u")
         assert (response.status_code, response.json()["type"]) == (409, "urn:heavylift:problem:upload-in-progress")
     wait_until(lambda: upload(api.http, "u").status_code == 202, what="the repetition's turn")
@@ -102,8 +105,7 @@ def test_an_upload_that_was_overtaken_by_its_repetition_leaves_that_ones_file_al
     start_api: Callable[..., Api], worker: Worker, redis_url: str
 ) -> None:
     api = start_api(redis_url)
-    with upload_under_way(api):
-        [claim] = worker.store.redis.scan_iter("*:open")
+    with upload_under_way(api, worker) as claim:
         worker.store.redis.delete(claim)  # as after a minute without Redis
         job = upload(api.http, "u").json()
         worker.store.redis.set(claim, "another upload's")
