@@ -86,8 +86,8 @@ cluster: images ## Make a local kind cluster with Heavylift on it, and say what 
 cluster-down: ## Delete that cluster
 	@kind delete cluster --name '$(CLUSTER)'
 
-e2e: $(READY) ## Test the chart on a kind cluster of its own, removed afterwards; ONLY=test. Docker, kind, kubectl, helm
-	@$(BIN)/pytest tests/e2e $(if $(ONLY),-k '$(ONLY)')
+e2e: $(READY) images ## Test the chart on two kind clusters of its own, removed afterwards; ONLY=test (one). Docker, kind, kubectl, helm
+	@$(BIN)/pytest tests/e2e $(if $(ONLY),-k '$(ONLY)',--numprocesses 2 --dist loadscope --no-loadscope-reorder)
 
 soak: $(READY) ## Scale in 500 times on a kind cluster of its own, with faults, and write docs/scaling-proof.md; SCALE_INS=500
 	@$(BIN)/pytest tests/e2e/scaling -k 'interrupt_no_job or burst' --scale-ins $(or $(SCALE_INS),500) \

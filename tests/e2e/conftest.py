@@ -7,8 +7,10 @@ import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.e2e.cluster import Cluster, connected, own_cluster
 from tests.e2e.commands import run
@@ -17,6 +19,9 @@ from tests.e2e.manifests import REDIS_IMAGE
 from tests.e2e.namespace import Namespace, own_namespace
 
 REPOSITORY = Path(__file__).parents[2]
+SCALING = "tests/e2e/scaling/"
+"""Tests that share one installation, and time it."""
+
 DUMPS = REPOSITORY / "dist" / "e2e"
 LIVE = pytest.StashKey[list[Namespace]]()
 KEPT = pytest.StashKey[str]()
@@ -45,6 +50,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.timeout(seconds))
+    items.sort(key=lambda item: not item.nodeid.startswith(SCALING))  # the longest first
+
+
+class FileByFile(LoadScopeScheduling):
+    """Give each process, which has a cluster of its own, a file at a time; all that is timed goes to one of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SCALING if nodeid.startswith(SCALING) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
+    return FileByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
