@@ -13,6 +13,10 @@ from math import ceil
 
 from heavylift_controller.scaling.boot_times import BootTime
 
+LATER = 0.25
+"""The share of its boot by which a new worker is planned to come later than learned. What has been started is held to
+its boot alone: on the edge between two numbers the higher is set at once, not a moment after the lower."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -70,7 +74,7 @@ def _new(short: Iterable[tuple[float, Deadline]], crew: Crew, boot: BootTime, *,
         return 0
     one_each = max(ceil(jobs - 1e-9) for jobs, _ in missing)
     for new in range(1, min(one_each, room) + 1):
-        ready_in = boot.of(crew.booting + new)
+        ready_in = (1 + LATER) * boot.of(crew.booting + new)
         if all(new * deadline.begun_by_spare(ready_in) >= jobs for jobs, deadline in missing):
             return new
     return one_each
