@@ -93,20 +93,13 @@ def test_more_waiting_jobs_never_mean_fewer_workers(case, some, more):
 @given(waiting=st.integers(1, 300), service=st.floats(0.5, 60), target=st.floats(5, 300), share=st.floats(0.1, 0.9))
 def test_while_what_a_burst_asked_for_boots_as_learned_no_more_is_asked_for(waiting, service, target, share):
     asked = pool_settings(target_wait=target)
-    memory = knowing(ended(**{f"s{service}": 100}), asked=asked)
-    burst = state(waiting, served=ended(**{f"s{service}": 100}), arrived=waiting)
-    first = decide(burst, asked, memory)
-    takes = Estimates(first.memory, asked, ()).boot.of(first.replicas)
-    seen_late = 0.05 * takes
-    crew = workers(booting=first.replicas, age=share * takes - seen_late)
-    later = state(
-        waiting,
-        oldest=share * takes,
-        now=NOON + share * takes,
-        crew=crew,
-        served=burst.queues[QUEUE].served,
-        arrived=waiting,
-    )
+    served = ended(**{f"s{service}": 100})
+    memory = knowing(served, asked=asked)
+    first = decide(state(waiting, served=served, arrived=waiting), asked, memory)
+    boot = Estimates(first.memory, asked, ()).boot.of(first.replicas)
+    passed, seen_late = share * boot, 0.05 * boot
+    crew = workers(booting=first.replicas, age=passed - seen_late)
+    later = state(waiting, oldest=passed, now=NOON + passed, crew=crew, served=served, arrived=waiting)
     assert decide(later, asked, first.memory).desired == first.desired
 
 
