@@ -22,7 +22,7 @@ from heavylift_controller.scaling import (
     sentence,
 )
 from heavylift_controller.scaling.learning import Estimates
-from tests.unit.controller.scaling.pools import NOON, QUEUE, ended, knowing, state, workers
+from tests.unit.controller.scaling.pools import NOON, ended, knowing, state, workers
 from tests.unit.controller.scaling.pools import settings as pool_settings
 
 QUEUES = ("fast", "slow")
