@@ -1,4 +1,4 @@
-"""Many scale-ins under load, with everything broken once in between; and what came of it."""
+"""Many scale-ins under load, with everything broken in between; and what came of it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from tests.waiting import wait_until
 
 MOST = 3
 """Workers a pool has at most: a dozen pods at a time are what a small machine bears."""
+AFTER_EACH = 4
+"""Scale-ins that are waited for after a fault, at most: the more often each fault happens, the more is shown."""
 BETWEEN = 120
 """Seconds within which pools scale in again after a fault."""
 DONE = 120
@@ -66,7 +68,7 @@ def perform(installation: Installation, scale_ins: int) -> Report:
     chronicle, begin, report = installation.watching.chronicle, time.monotonic(), Report()
     start = chronicle.position
     before = known(installation.database, installation.pools)
-    each = max(1, scale_ins // (2 * len(FAULTS)))
+    each = min(AFTER_EACH, max(1, scale_ins // (2 * len(FAULTS))))
 
     def done() -> int:
         return len(victims.scale_ins(chronicle.since(start)))

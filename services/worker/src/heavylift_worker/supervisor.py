@@ -42,7 +42,7 @@ from heavylift_worker.meter import Meter
 from heavylift_worker.outcome import HUNG, LEASE_LOST, backoff, reported, stillborn
 from heavylift_worker.presence import Presence
 from heavylift_worker.pulse import Pulse
-from heavylift_worker.usage import usage_of
+from heavylift_worker.usage import usage_of, waits_in
 
 logger = structlog.get_logger()
 
@@ -273,7 +273,7 @@ class Supervisor(threading.Thread):
             logger.info("job_asked_to_stop", job=job_id, reason="grace is over")
         if each.free_by is not None:
             if now >= each.free_by and not each.gone:
-                logger.warning("child_hangs_after_its_job", job=job_id, pid=each.pid)
+                logger.warning("child_hangs_after_its_job", job=job_id, pid=each.pid, waits_in=waits_in(each.pid))
                 self._kill(each.claim, HUNG)
             return
         running = now - each.started_at if each.started_at is not None else 0.0

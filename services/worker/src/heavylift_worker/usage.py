@@ -1,4 +1,4 @@
-"""What an attempt cost: CPU time and peak memory."""
+"""What an attempt cost, CPU time and peak memory, and what a process is waiting for."""
 
 from __future__ import annotations
 
@@ -40,6 +40,13 @@ def usage_of(pid: int) -> dict[str, JsonValue]:
         ticks = sum(int(value) for value in fields[_UTIME - 2 : _UTIME + 2])
         return {"cpu_seconds": ticks / _TICKS, **_peak_of(pid)}
     return {}
+
+
+def waits_in(pid: int | None) -> str:
+    """Return the function of the kernel that a process sleeps in, such as `pipe_read`; empty where it is not told."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/wchan").read_text().removeprefix("0")
+    return ""
 
 
 @cache
