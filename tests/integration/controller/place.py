@@ -92,6 +92,10 @@ class Place:
     shown: list[Mapping[str, object]] = field(default_factory=list)
     after: Callable[[str], object] | None = None
     """What happens at the end of a pool's turn."""
+    looked: Callable[[], object] | None = None
+    """What happens at the end of each look."""
+    unreleasable: bool = False
+    """No number is taken back from the WorkerPool."""
     released: int = 0
     _made: int = 0
     _beat: int = 0
@@ -127,6 +131,8 @@ class Place:
             self.boot()
         pods = tuple(Pod(each.name, each.age, each.stage, ready=each.ready, cost=each.cost) for each in self.pods)
         sight = Sight(self.replicas, pods, settled=len(pods) <= self.replicas)
+        if self.looked:
+            self.looked()
         return {QUEUE: replace(sight, **self.extra)}
 
     def look_again(self, pool: str) -> Sight:
@@ -163,6 +169,8 @@ class Place:
         self._set_cost(pods, None)
 
     def release(self, pool: str) -> None:
+        if self.unreleasable:
+            raise PlatformError("denied by a policy")
         self.released += 1
         self.extra["overrides"] = Overrides()
 

@@ -314,22 +314,98 @@ def test_a_queue_that_cannot_be_read_freezes_its_pool(scaling: Scaling) -> None:
 
 
 @pytest.mark.parametrize(("took", "limiter", "scaled"), [(4.0, "frozen: data is 4 s old", []), (2.0, "max", [(1, 5)])])
-def test_what_has_grown_old_while_other_pools_had_their_turns_freezes_a_pool(
+def test_what_has_grown_old_while_the_platform_answered_freezes_a_pool(
     scaling: Scaling, took: float, limiter: str, scaled: list[tuple[int, int]]
 ) -> None:
+    scaling.configure(max=5)
+    scaling.at_rest(1)
+    scaling.submit(200)
+
+    def slow() -> None:
+        scaling.time.now += took
+
+    scaling.place.looked = slow
+    assert (scaling.turns().limiter, scaling.place.scaled) == (limiter, scaled)
+
+
+def test_a_pool_grows_before_others_go_on_with_what_takes_long(scaling: Scaling) -> None:
     pools = {name: {"queues": {QUEUE: {}}, "max": 5} for name in ("audio", QUEUE)}
     scaling.file.write_text(json.dumps({"pools": pools}))
     scaling.at_rest(1)
     scaling.submit(200)
 
     def slow(pool: str) -> None:
-        scaling.time.now += took if pool == "audio" else 0.0
+        scaling.time.now += 4.0 if pool == "audio" else 0.0
 
     scaling.place.after = slow
-    assert (scaling.turns().limiter, scaling.place.scaled) == (limiter, scaled)
+    assert (scaling.turns().limiter, scaling.place.scaled) == ("max", [(1, 5)])
+
+
+# ---- a full Redis
+
+
+@pytest.fixture
+def full(scaling: Scaling) -> Iterator[None]:
+    """What fills Redis up, and gives it room again."""
+    scaling.submit(5)
+    scaling.redis.config_set("maxmemory", 1)
+    yield
+    scaling.redis.config_set("maxmemory", 0)
+
+
+@pytest.mark.usefixtures("full")
+def test_with_a_full_redis_a_pool_grows_drains_and_another_leader_takes_over(scaling: Scaling) -> None:
+    assert scaling.turns(2).current == 5
+    scaling.scaler = scaling.another()
+    taken = {pod.name: scaling.claim(pod.name)[0] for pod in scaling.place.pods}
+    for name, claim in taken.items():
+        scaling.finish(claim, name)
+    assert scaling.turns(2 * DRAIN).current == 0
+    assert scaling.place.scaled == [(0, 5), (5, 0)]
+
+
+@pytest.mark.usefixtures("full")
+def test_with_a_full_redis_workers_report_and_are_called(scaling: Scaling) -> None:
+    scaling.store.run(ops.report_worker(scaling.keys, "w", WorkerReport(QUEUE, "b", 1, (QUEUE,), False, 1, 0.0, "0")))
+    assert "w" in scaling.store.run(ops.read_workers(scaling.keys))
+    for _ in range(2):
+        scaling.store.run(ops.call_workers(scaling.keys, ["w", "v"]))
+    assert [scaling.redis.llen(scaling.keys.called(name)) for name in "wv"] == [1, 1]
+    assert 0 < scaling.redis.ttl(scaling.keys.called("w")) <= 600
+
+
+def test_reports_of_a_foreign_type_freeze_the_pools_and_it_is_told(scaling: Scaling) -> None:
+    scaling.at_rest(2)
+    scaling.redis.delete(scaling.keys.workers)
+    scaling.redis.set(scaling.keys.workers, "not a hash")
+    for _ in range(DRAIN):
+        with pytest.raises(StoreUnavailable, match="delete that key"):
+            scaling.turns()
+    assert (scaling.place.shown[-1]["limiter"], scaling.place.scaled) == ("frozen: redis", [])
 
 
 # ---- people
+
+
+def test_a_release_that_the_platform_refuses_stops_nothing_else(scaling: Scaling) -> None:
+    scaling.place.extra = {"overrides": Overrides(hold_at=3, held_by="kubectl")}
+    assert scaling.turns().current == 3
+    scaling.place.unreleasable = True
+    scaling.order("release")
+    scaling.submit(5)
+    status = scaling.turns(2)
+    assert status.current == 5
+    assert "could not be taken back" in status.note
+
+
+def test_a_number_that_was_refused_and_is_no_longer_asked_for_is_forgotten(scaling: Scaling) -> None:
+    scaling.at_rest(1)
+    scaling.place.answer = Scaled.REFUSED
+    jobs = scaling.submit(5)
+    assert scaling.turns().limiter == "refused"
+    for job in jobs:
+        scaling.store.run(ops.cancel(scaling.keys, job))
+    assert scaling.turns().limiter != "refused"
 
 
 def test_an_order_holds_the_pool_until_it_is_released(scaling: Scaling) -> None:

@@ -132,16 +132,12 @@ def drain(
 
 def next_epoch(keys: Keys) -> Call[int]:
     """Draw the number of a new leadership, higher than any before."""
-    return Call([("INCR", keys.epoch)], lambda replies: to_int(replies[0]))
+    return Call.of(script("write"), [keys.epoch], ["INCR"], to_int)
 
 
 def call_workers(keys: Keys, names: Sequence[str]) -> Call[None]:
     """Make these workers look at once whether they are marked, should they wait for jobs."""
-    commands: list[Sequence[Argument]] = []
-    for key in map(keys.called, names):
-        # At most one call, and none that outlives its worker for long.
-        commands += [("LPUSH", key, "1"), ("LTRIM", key, 0, 0), ("EXPIRE", key, int(DRAIN_PERIOD.total_seconds()))]
-    return Call(commands, lambda _: None)
+    return Call.of(script("call"), [keys.called(name) for name in names], [int(DRAIN_PERIOD.total_seconds())], _nothing)
 
 
 def read_marks(keys: Keys, queues: Sequence[str], worker: str) -> Call[frozenset[str]]:
@@ -159,7 +155,7 @@ def read_marks(keys: Keys, queues: Sequence[str], worker: str) -> Call[frozenset
 
 def report_worker(keys: Keys, name: str, report: WorkerReport) -> Call[None]:
     """Publish what a worker says of itself."""
-    return Call([("HSET", keys.workers, name, orjson.dumps(report))], lambda _: None)
+    return Call.of(script("write"), [keys.workers], ["HSET", name, orjson.dumps(report)], _nothing)
 
 
 def read_workers(keys: Keys) -> Call[dict[str, WorkerReport]]:
@@ -186,8 +182,7 @@ def forget_workers(keys: Keys, names: Sequence[str]) -> Call[None]:
 
 def publish_pools(keys: Keys, statuses: Mapping[str, bytes]) -> Call[None]:
     """Publish what these pools do and why, as JSON; others keep theirs."""
-    pairs = [part for pair in statuses.items() for part in pair]
-    return Call([("HSET", keys.pools, *pairs)] if pairs else [], lambda _: None)
+    return _write(keys.pools, statuses)
 
 
 def read_pools(keys: Keys) -> Call[dict[str, bytes]]:
@@ -232,8 +227,7 @@ def read_memories(keys: Keys) -> Call[dict[str, bytes]]:
 
 def steer(keys: Keys, pool: str, order: bytes, *, matters: Sequence[str] = ("",)) -> Call[None]:
     """Leave a person's order about a pool, as JSON; it replaces earlier ones about the same matters."""
-    pairs = [part for matter in matters for part in (f"{pool} {matter}", order)]
-    return Call([("HSET", keys.steering, *pairs)], lambda _: None)
+    return _write(keys.steering, {f"{pool} {matter}": order for matter in matters})
 
 
 def read_steering(keys: Keys) -> Call[dict[str, dict[str, bytes]]]:
@@ -256,6 +250,15 @@ def woken(keys: Keys, queue: str) -> str:
 
 def _read(key: str) -> Call[dict[str, bytes]]:
     return Call([("HGETALL", key)], lambda replies: to_mapping(replies[0]))
+
+
+def _write(key: str, fields: Mapping[str, bytes]) -> Call[None]:
+    pairs = [part for pair in fields.items() for part in pair]
+    return Call.of(script("write"), [key], ["HSET", *pairs], _nothing) if pairs else Call([], _nothing)
+
+
+def _nothing(_: object) -> None:
+    """What a reply is to a write of which nothing is told."""
 
 
 def _drop(key: str, names: Sequence[str]) -> Call[None]:

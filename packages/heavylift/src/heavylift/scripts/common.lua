@@ -133,10 +133,10 @@ local function requeue(uuid, from, name, extra)
   arrive(1)
 end
 
--- A first write that changes nothing and that a full Redis does not refuse. A replica does: one that was the master a moment
--- ago may not know the lease, and must not tell its holder that it is lost.
+-- A first write that changes nothing and that a full Redis does not refuse, as it then does not those that follow. A replica
+-- does refuse it: one that was the master a moment ago may not know a lease, and must not tell its holder that it is lost.
 local function insist_on_master()
-  redis.call('HDEL', base .. 'beats', '')
+  redis.call('DEL', base .. 'nothing')
 end
 
 local function drop_lease(uuid)

@@ -15,6 +15,7 @@ for i = 1, #marks, 2 do
     over[#over + 1] = marks[i]
   end
 end
+insist_on_master()
 for _, worker in ipairs(over) do redis.call('HDEL', MARKS, worker) end
 for i = last + 1, #ARGV do redis.call('HDEL', MARKS, ARGV[i]) end
 redis.call('HSET', MARKS, '', number(epoch))

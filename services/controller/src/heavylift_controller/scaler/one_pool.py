@@ -68,6 +68,18 @@ class Turn:
     """Read Redis again, and join it with what the platform shows by now."""
 
 
+@dataclass(slots=True)
+class Course:
+    """A turn as it goes: what was decided, what is left to do, and why something is not done."""
+
+    turn: Turn
+    steering: Steering
+    decision: Decision
+    wanted: int = 0
+    plan: Plan | None = None
+    note: str = ""
+
+
 class OnePool:
     """Runs a pool, turn by turn."""
 
@@ -96,6 +108,7 @@ class OnePool:
         """Seconds by which the second save comes earlier, so that many pools are not saved in one turn for ever."""
         self._told: dict[str, str] = {}
         self._limiter: Limiter | None = None
+        self._course: Course | None = None
         self._gauges = metrics.announce(name)
         self._measured: tuple[float | None, ...] = (None,) * len(self._gauges)
 
@@ -134,8 +147,11 @@ class OnePool:
             return sight
         return self._platform.look_again(self.name)
 
-    def turn(self, turn: Turn) -> Mapping[str, object]:
-        """Decide, do the next step, and return the status as it is written. Raises StoreUnavailable, Deposed."""
+    def begin(self, turn: Turn) -> None:
+        """Decide, and start what is to start. Raises StoreUnavailable, Deposed.
+
+        All pools begin before any goes on: what one of them has to drain takes long, and a burst must not wait for it.
+        """
         self.hurried = False
         if turn.sight is not None:
             self._replicas = turn.sight.replicas
@@ -144,10 +160,18 @@ class OnePool:
         steering = self._steered(turn)
         decision = decide(self._state(turn), steering.settings, self.kept.memory)
         self.kept = replace(self.kept, memory=decision.memory)
-        note = self._act(turn, decision)
-        status = self._status(turn, decision, steering, note)
+        self._course = Course(turn, steering, decision)
+        self._act(self._course, self._start)
+
+    def go_on(self) -> Mapping[str, object]:
+        """Do the next step towards fewer, and return the status as it is written. Raises StoreUnavailable, Deposed."""
+        course = self._course
+        assert course is not None, "a turn begins first"
+        if course.plan is not None:
+            self._act(course, self._reduce)
+        status = self._status(course.turn, course.decision, course.steering, course.note)
         written = as_json(status)
-        self._tell(decision, status, written)
+        self._tell(course.decision, status, written)
         return written
 
     # ---- deciding
@@ -171,43 +195,54 @@ class OnePool:
 
     # ---- acting
 
-    def _act(self, turn: Turn, decision: Decision) -> str:
-        """Do the next step; returns why what is decided is not done, if so."""
-        if turn.sight is None:
-            return ""
+    def _act(self, course: Course, step: Callable[[Course], None]) -> None:
+        """Take a step, and note why what is decided is not done where the platform does not let us."""
         try:
-            self._release_hold(turn)
-            return self._step(turn, turn.sight, decision)
+            step(course)
         except PlatformError as error:
             self._drop_serving()
-            return f"the platform could not be asked: {error}"
+            course.plan = None
+            course.note = f"the platform could not be asked: {error}"
 
-    def _release_hold(self, turn: Turn) -> None:
-        if self.kept.orders.to_release and turn.sight is not None:
-            if turn.sight.overrides.hold_at is not None:
-                self._platform.release(self.name)
-                return  # until it is seen to be gone, the order stands
+    def _release_hold(self, sight: Sight) -> str:
+        """Take back a number that a person has put on the WorkerPool and released. Returns why not."""
+        if not self.kept.orders.to_release:
+            return ""
+        if sight.overrides.hold_at is None:
             self.kept = replace(self.kept, orders=replace(self.kept.orders, to_release=False))
+            return ""
+        try:
+            self._platform.release(self.name)  # until it is seen to be gone, the order stands
+        except PlatformError as error:
+            return f"the number on the WorkerPool could not be taken back: {error}"
+        return ""
 
-    def _step(self, turn: Turn, sight: Sight, decision: Decision) -> str:
-        refusal = _refusal(turn.pool, sight)
-        wanted = sight.replicas if refusal else decision.replicas
-        if wanted == sight.replicas:
-            self._refused = None
-        look = turn.look
-        if look is None or look.unread:
-            return refusal or self._grow(turn, sight, decision, wanted)
-        settled = self._settled(turn)
-        if settled and self.kept.going is not None:
-            self._verify(turn, sight, self.kept.going)
-        step = self._plan(turn, look, wanted, settled=settled)
-        self._undo(turn, look, step)
-        note = self._grow(turn, sight, decision, wanted)
-        self._prepare(turn, look, step)
-        self._serve(turn, sight.replicas, step, wanted, settled=settled)
-        if step.shrink is not None:
-            note = self._shrink(turn, step.shrink) or note
-        return refusal or note or step.waits_for
+    def _start(self, course: Course) -> None:
+        """Give workers jobs again and ask for more, and plan who is to go."""
+        turn, sight, look = course.turn, course.turn.sight, course.turn.look
+        if sight is None:
+            return
+        unreleased, refusal = self._release_hold(sight), _refusal(turn.pool, sight)
+        course.wanted = wanted = sight.replicas if refusal else course.decision.replicas
+        self._forget_refusal(sight.replicas, wanted)
+        if look is not None and not look.unread:
+            settled = self._settled(turn)
+            if settled and self.kept.going is not None:
+                self._verify(turn, sight, self.kept.going)
+            course.plan = self._plan(turn, look, wanted, settled=settled)
+            self._undo(turn, look, course.plan)
+        course.note = refusal or self._grow(turn, sight, course.decision, wanted) or unreleased
+
+    def _reduce(self, course: Course) -> None:
+        """Drain who is to go, and let the number fall once they hold nothing."""
+        turn, step = course.turn, course.plan
+        assert turn.sight is not None
+        assert turn.look is not None
+        assert step is not None
+        self._prepare(turn, turn.look, step)
+        self._serve(turn, turn.sight.replicas, step, course.wanted, settled=self._settled(turn))
+        note = self._shrink(turn, step.shrink) if step.shrink is not None else ""
+        course.note = course.note or note or step.waits_for
 
     def _plan(self, turn: Turn, look: Look, wanted: int, *, settled: bool) -> Plan:
         if wanted >= look.sight.replicas and look.untouched:
@@ -260,6 +295,12 @@ class OnePool:
         if result is Scaled.DONE and self._at_rest and turn.look is not None:
             self._react(turn, turn.look)
         return self._scaled(turn, sight.replicas, wanted, result, decision)
+
+    def _forget_refusal(self, replicas: int, wanted: int) -> None:
+        """Forget that a number was refused once it is no longer asked for."""
+        refused = self._refused[0] if self._refused else replicas
+        if refused != wanted if refused > replicas else wanted >= replicas:
+            self._refused = None
 
     def _is_refused(self, turn: Turn, number: int) -> bool:
         return self._refused is not None and self._refused[0] == number and turn.at < self._refused[1]

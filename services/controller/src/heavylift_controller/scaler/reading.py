@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from heavylift.constants import Keys
+from heavylift.errors import StoreUnavailable
 from heavylift.operations import QueueScene, WorkerReport, read_scenes, read_steering, read_workers
 from heavylift.store import Call, Reply
 
@@ -29,10 +30,16 @@ class Reading:
 
 
 def read(keys: Keys, queues: Sequence[str], *, at: float) -> Call[Reading]:
-    """Read it. The queues come last: who holds jobs is known as late as can be."""
+    """Read it. The queues come last: who holds jobs is known as late as can be.
+
+    Raises StoreUnavailable where what is of all pools cannot be read.
+    """
     workers, orders, scenes = read_workers(keys), read_steering(keys), read_scenes(keys, queues)
 
     def parse(replies: list[Reply]) -> Reading:
+        for key, reply in zip((keys.workers, keys.steering), replies, strict=False):
+            if reply is None:
+                raise StoreUnavailable(f"{key} in Redis is no hash: something else writes to it; delete that key")
         found = scenes.parse(replies[2:])
         now = max((scene.now for scene in found.values()), default=None)
         reports = workers.parse(replies[:1])

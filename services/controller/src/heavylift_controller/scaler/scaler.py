@@ -7,7 +7,8 @@ zero.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import orjson
@@ -122,17 +123,16 @@ class Scaler:
         pods = frozenset(pod.name for sight in sights.values() for pod in sight.pods)
         statuses: dict[str, bytes] = {}
         failures: list[Exception] = []
+        begun: list[str] = []
         for name, pool in pools.items():
-            run = self._runs[name]
-            sight, unread = self._sight(run, sights.get(name), at, blind, looked_at)
-            turn = self._turn(name, pool, sight, reading, fenced, pods=pods, at=at, unread="redis" if lost else unread)
-            try:
-                statuses[name] = orjson.dumps(run.turn(turn))
-            except (StoreUnavailable, Deposed):
-                raise
-            except Exception as error:  # noqa: BLE001 - raised again after the last pool
-                error.add_note(f"pool {name}")
-                failures.append(error)
+            with _on_its_own(name, failures):
+                sight, unread = self._sight(self._runs[name], sights.get(name), at, blind, looked_at)
+                missing = "redis" if lost else unread
+                self._runs[name].begin(self._turn(name, pool, sight, reading, fenced, pods=pods, at=at, unread=missing))
+                begun.append(name)
+        for name in begun:
+            with _on_its_own(name, failures):
+                statuses[name] = orjson.dumps(self._runs[name].go_on())
         if lost:
             raise lost
         fenced.publish(statuses)
@@ -243,3 +243,15 @@ class Scaler:
         """Drop reports of workers that are gone for good, of whatever pool: one that does live reports again."""
         silent = (name for name in reading.reports if self._watch.silent(name, reading.at) >= FORGET)
         fenced.forget_workers([name for name in silent if name not in pods])
+
+
+@contextmanager
+def _on_its_own(pool: str, failures: list[Exception]) -> Generator[None]:
+    """Note what goes wrong with one pool, so that the others have their turns. Redis being away is for all."""
+    try:
+        yield
+    except (StoreUnavailable, Deposed):
+        raise
+    except Exception as error:  # noqa: BLE001 - raised again after the last pool
+        error.add_note(f"pool {pool}")
+        failures.append(error)
