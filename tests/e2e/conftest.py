@@ -15,12 +15,13 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.e2e.cluster import Cluster, connected, own_cluster
 from tests.e2e.commands import run
 from tests.e2e.dump import dump
+from tests.e2e.machine import used
 from tests.e2e.manifests import REDIS_IMAGE
 from tests.e2e.namespace import Namespace, own_namespace
 
 REPOSITORY = Path(__file__).parents[2]
 SCALING = "tests/e2e/scaling/"
-"""Tests that share one installation, and time it."""
+"""Tests that share one installation."""
 
 DUMPS = REPOSITORY / "dist" / "e2e"
 LIVE = pytest.StashKey[list[Namespace]]()
@@ -50,11 +51,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.timeout(seconds))
-    items.sort(key=lambda item: not item.nodeid.startswith(SCALING))  # the longest first
+    # The longest first; and what is to be alone when the other process may have nothing left to do.
+    items.sort(key=lambda item: (not item.nodeid.startswith(SCALING), item.get_closest_marker("alone") is not None))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with used(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 class FileByFile(LoadScopeScheduling):
-    """Give each process, which has a cluster of its own, a file at a time; all that is timed goes to one of them."""
+    """Give each process, which has a cluster of its own, a file at a time, and all of scaling to one."""
 
     def _split_scope(self, nodeid: str) -> str:
         return SCALING if nodeid.startswith(SCALING) else nodeid.partition("::")[0]

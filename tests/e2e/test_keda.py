@@ -29,7 +29,9 @@ CONNECTED = 70
 """Seconds after an install in which KEDA listens at last: what failed it tries again after up to a minute."""
 SYNC = 15
 """Seconds between two looks of an HPA."""
-LONG = 20
+LONG = 45
+"""Seconds of a job: longer than KEDA and an HPA need for as many workers as there are jobs."""
+EXPECTED = {POOL: {"expectedServiceSeconds": LONG}}
 
 pytestmark = pytest.mark.skipif(not INSTALL, reason="KEDA_INSTALL does not name a command that installs KEDA")
 
@@ -44,7 +46,7 @@ def keda(cluster: Cluster) -> None:
 def release(keda: None, new_namespace: NamespaceFactory) -> Iterator[Installation]:
     with (
         new_namespace("keda") as namespace,
-        installed(namespace, [POOL], {"scaling": {"engine": "keda"}}, max=MOST) as installation,
+        installed(namespace, [POOL], {"scaling": {"engine": "keda"}}, max=MOST, queues=EXPECTED) as installation,
     ):
         yield installation
 
@@ -114,7 +116,7 @@ def test_keda_is_pushed_out_of_zero_and_grows_to_our_number(scaled: Installation
 
 
 def test_a_restart_of_the_controllers_changes_no_number(scaled: Installation) -> None:
-    jobs = scaled.submit(POOL, *[3 * LONG] * 2)
+    jobs = scaled.submit(POOL, *[2 * LONG] * 2)
     scaled.wait_for_replicas(POOL, 2, 3 * SYNC)
     running(scaled.client, jobs)
     position = scaled.watching.chronicle.position

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -270,8 +271,10 @@ def _told(namespace: Namespace) -> str:
 
 
 def _listed(namespace: Namespace) -> str:
-    """Return the WorkerPools; kubectl takes a while to believe in a new kind."""
-    return namespace.kubectl("get", "--raw", f"/apis/heavylift.dev/v1alpha1/namespaces/{namespace.name}/workerpools")
+    """Return the WorkerPools; a new kind is not found for a while, by kubectl and by the API server itself."""
+    with suppress(CommandFailed):
+        return namespace.kubectl("get", "--raw", f"/apis/heavylift.dev/v1alpha1/namespaces/{namespace.name}/workerpools")
+    return ""
 
 
 def _version(api: Api) -> Definition | None:

@@ -7,6 +7,8 @@ import threading
 import time
 from contextlib import suppress
 
+import pytest
+
 from heavylift.client import Conflict
 from tests.e2e.scaling.installation import Installation
 from tests.e2e.scaling.proof import Proof
@@ -22,6 +24,7 @@ TEXT = f"""{JOBS} jobs in one request to a pool of nothing; from just before the
 as a watch shows it, on one clock. Pools take turns: while one is measured, another one drains."""
 
 
+@pytest.mark.alone
 def test_a_burst_on_an_empty_pool_is_answered_within_a_second_and_in_one_step(
     scaled: Installation, proof: Proof
 ) -> None:
