@@ -154,7 +154,7 @@ def test_workers_are_kept_ready_without_jobs(more, found):
         ({}, {}, {"most": 7}, Limiter.MAX),
         ({"busy": 5}, {"quota_room": 2}, {}, Limiter.QUOTA),
         ({"busy": 6, "unschedulable": 1}, {}, {}, Limiter.UNSCHEDULABLE),
-        ({"busy": 5, "failing": 2}, {}, {}, Limiter.FAILING),
+        ({"busy": 1, "failing": 6}, {}, {}, Limiter.FAILING),
     ],
 )
 def test_growth_ends_where_it_would_not_help(crew, more, asked, limiter):
@@ -197,6 +197,39 @@ def test_workers_that_fail_are_made_up_for_while_most_come_up():
     asked, memory = settings(), knowing(ended(s60=100))
     decision = decide(state(10, arrived=10, crew=workers(booting=5, failing=2)), asked, memory)
     assert decision.replicas == 12
+
+
+def test_a_pod_that_fails_ends_no_growth_while_most_are_up():
+    seen = state(5000, arrived=5000, crew=workers(busy=19, failing=1))
+    assert decide(seen, settings(most=50), knowing(EIGHT_SECONDS)).replicas == 50
+
+
+def growth(crew: dict[str, int], fate: str) -> list[int]:
+    """Return the numbers decided upon for jobs without end, as what is started meets that fate, time after time."""
+    memory, asked, numbers = knowing(EIGHT_SECONDS), settings(most=50), []
+    for minute in range(12):
+        now = NOON + 60 * minute
+        decision = decide(state(5000, arrived=5000, now=now, crew=workers(**crew)), asked, memory)
+        started = decision.replicas - sum(crew.values())
+        booting = {**crew, "booting": started}
+        memory, again = decision.memory, state(5000, arrived=5000, now=now + 1, crew=workers(**booting))
+        assert decide(again, asked, memory).replicas == decision.replicas, "what is tried lets no more be tried"
+        crew = {**crew, fate: crew.get(fate, 0) + started}
+        numbers.append(decision.replicas)
+    return numbers
+
+
+@pytest.mark.parametrize("crew", [{"failing": 1}, {"busy": 1, "failing": 2}, {"busy": 3, "failing": 4}])
+def test_a_pool_in_which_most_fail_grows_on_trial_and_at_once_when_that_comes_up(crew):
+    numbers = growth(crew, "busy")
+    assert numbers[0] <= 2 * sum(crew.values())
+    assert numbers[-1] == 50
+
+
+@pytest.mark.parametrize(("crew", "most"), [({"failing": 1}, 4), ({"busy": 3, "failing": 3}, 10)])
+def test_a_pool_in_which_nothing_comes_up_grows_by_a_few_and_no_further(crew, most):
+    numbers = growth(crew, "failing")
+    assert numbers[-1] == most
 
 
 def test_jobs_of_a_queue_that_is_served_no_longer_only_keep_their_workers():
