@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from heavylift_controller.cluster.pods import COST, STEADY_SECONDS, read_pod
+from heavylift_controller.cluster.pods import COST, STEADY_SECONDS, WORKER, read_pod
 from heavylift_controller.scaler.platform import DRAINED, Pod, Stage
 from tests.unit.controller.cluster.recorded import PODS, pod
 
@@ -19,9 +19,9 @@ STAGES = {
     "drained": Stage.RUNNING,
     "leaving": Stage.RUNNING,
     "crash": Stage.FAILING,
-    "crash-running": Stage.FAILING,
+    "crash-running": Stage.RUNNING,
     "oom": Stage.FAILING,
-    "oom-running": Stage.FAILING,
+    "oom-running": Stage.RUNNING,
     "image": Stage.FAILING,
     "config": Stage.FAILING,
     "initcrash": Stage.FAILING,
@@ -44,13 +44,48 @@ def test_readiness_leaving_cost_and_revision_of_recorded_pods():
     assert seen(pod("running")).revision == pod("running")["metadata"]["labels"]["pod-template-hash"]
 
 
+def unready(name: str) -> dict:
+    obj = pod(name)
+    [ready] = [each for each in obj["status"]["conditions"] if each["type"] == "Ready"]
+    ready["status"] = "False"
+    return obj
+
+
+def with_sidecar(name: str, sidecar: str) -> dict:
+    """Return a worker's pod with another container beside it, that of another pod."""
+    obj = unready(name)
+    [own] = obj["status"]["containerStatuses"]
+    [other] = pod(sidecar)["status"]["containerStatuses"]
+    obj["status"]["containerStatuses"] = [{**other, "name": "a-proxy"}, {**own, "name": WORKER}]
+    return obj
+
+
 def test_a_pod_that_crashed_repeatedly_is_no_longer_failing_once_it_has_run_for_a_while():
-    crashed = pod("crash-running")
+    crashed = unready("crash-running")
     started = crashed["status"]["containerStatuses"][0]["state"]["running"]["startedAt"]
     began = datetime.fromisoformat(started).timestamp()
 
     assert seen(crashed, began + STEADY_SECONDS - 1).stage is Stage.FAILING
     assert seen(crashed, began + STEADY_SECONDS).stage is Stage.RUNNING
+
+
+def test_a_pod_that_is_ready_is_not_failing_however_often_it_was_restarted():
+    assert seen(pod("crash-running")).stage is Stage.RUNNING
+    assert seen(unready("crash-running")).stage is Stage.FAILING
+
+
+@pytest.mark.parametrize("sidecar", ["crash", "crash-running", "image"])
+def test_a_sidecar_that_fails_is_no_failing_worker(sidecar: str):
+    assert seen(with_sidecar("drained", sidecar)).stage is Stage.RUNNING
+    assert seen(with_sidecar("starting", sidecar)).stage is Stage.STARTING
+    assert seen(with_sidecar("crash", "running")).stage is Stage.FAILING
+
+
+def test_a_sidecar_that_is_an_init_container_fails_no_worker_that_has_started():
+    obj = unready("drained")
+    obj["status"]["initContainerStatuses"] = pod("initcrash")["status"]["initContainerStatuses"]
+
+    assert seen(obj).stage is Stage.RUNNING
 
 
 def test_a_pod_whose_container_was_started_again_once_is_starting_until_it_is_ready():

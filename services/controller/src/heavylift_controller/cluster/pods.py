@@ -15,6 +15,8 @@ REVISION = "pod-template-hash"
 """The label by which the Deployment's controller tells versions of the template apart."""
 POOL = "heavylift.dev/pool"
 """The label that all workers' pods carry."""
+WORKER = "worker"
+"""The name of the worker's own container, as the chart gives it. In a pod without one any container may be it."""
 
 WAITS = frozenset(("", "ContainerCreating", "PodInitializing"))
 """Reasons for a container to wait that pass by themselves. The others are failures: of its image, settings, program."""
@@ -37,7 +39,7 @@ class SeenPod:
     leaving: bool
     cost: int | None
     restarted_at: float
-    """When its container was last started, if that happened repeatedly; else 0."""
+    """When the worker's container was last started, if that happened repeatedly; else 0."""
 
     @property
     def revision(self) -> str:
@@ -46,7 +48,7 @@ class SeenPod:
 
     def at(self, now: float) -> Pod:
         """Return it as it is at a time, in seconds since the epoch."""
-        failing = now - self.restarted_at < STEADY_SECONDS
+        failing = not self.ready and now - self.restarted_at < STEADY_SECONDS
         return Pod(
             name=self.name,
             age=max(0.0, now - self.created_at),
@@ -62,7 +64,7 @@ def read_pod(obj: Json) -> SeenPod:
     """Return what is known of a pod."""
     status = part(obj, "status")
     conditions = {text(each, "type"): each for each in parts(status, "conditions")}
-    containers = parts(status, "containerStatuses")
+    containers = _own(status)
     restarts = max((number(each, "restartCount") for each in containers), default=0)
     return SeenPod(
         name=name(obj),
@@ -82,7 +84,7 @@ def _stage(status: Json, conditions: Mapping[str, Json]) -> Stage:
         return Stage.UNSCHEDULABLE
     if any(reason not in WAITS for reason in _waits(status)):
         return Stage.FAILING
-    started_at = _started_at(parts(status, "containerStatuses"))
+    started_at = _started_at(_own(status))
     if not started_at:
         return Stage.PENDING
     # Ready is false from before a container starts until it is ready, so what turned false later was true in between.
@@ -91,9 +93,17 @@ def _stage(status: Json, conditions: Mapping[str, Json]) -> Stage:
     return Stage.RUNNING if was_ready else Stage.STARTING
 
 
+def _own(status: Json) -> list[Json]:
+    """Return the worker's container alone where it can be told: a sidecar may fail beside a worker that works."""
+    containers = parts(status, "containerStatuses")
+    return [each for each in containers if text(each, "name") == WORKER] or containers
+
+
 def _waits(status: Json) -> Iterator[str]:
-    """Yield why containers wait, for those that do."""
-    for each in (*parts(status, "initContainerStatuses"), *parts(status, "containerStatuses")):
+    """Yield why the worker's container, and those that it waits for, wait themselves."""
+    own = _own(status)
+    before = [] if _started_at(own) else parts(status, "initContainerStatuses")
+    for each in (*before, *own):
         if waiting := part(each, "state", "waiting"):
             yield text(waiting, "reason")
 
