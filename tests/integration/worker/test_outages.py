@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from heavylift import operations as ops
 from heavylift.ids import JobId
 from tests.fixtures_redis import RedisServer
 from tests.fixtures_worker import Jobs, StartWorker, WorkerProcess, promised
@@ -175,3 +176,13 @@ def test_no_attempt_is_lost_while_connections_are_cut_all_the_time(
     ran = (tmp_path / "ran").read_text().split("\n")[:-1]
     assert len(set(ran)) == len(submitted)
     assert own_jobs.leases() == []
+
+
+def test_a_worker_that_starts_while_redis_is_full_reports_and_runs_what_waits(
+    own_jobs: Jobs, start_worker: StartWorker
+) -> None:
+    waiting = [own_jobs.submit("add", a=number) for number in range(5)]
+    own_jobs.store.redis.config_set("maxmemory", 1)
+    start_worker()
+    assert {own_jobs.ended(each).status for each in waiting} == {"succeeded"}
+    wait_until(lambda: own_jobs.store.run(ops.read_workers(own_jobs.store.keys)), what="its report")
