@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from heavylift.operations import QueueScene, RunningJob, WorkerReport
-from heavylift_controller.scaler.look import SILENT, Look, Watch
+from heavylift_controller.scaler.look import LIVELY, SILENT, Look, Watch
 from heavylift_controller.scaler.platform import Pod, Sight, Stage
 from heavylift_controller.scaler.pools import Pool, PoolQueue
 from heavylift_controller.scaler.reading import Reading
@@ -124,6 +124,22 @@ def test_a_pod_that_fails_may_be_at_work_under_another_name_one_that_never_ran_m
     known = {"nobody": replace(REPORT, pool="other")}
     assert phase(look(replace(pod, stage=Stage.FAILING), reports=known, video=scene("nobody"))) is Phase.FAILING
     assert phase(look(replace(pod, stage=Stage.FAILING), video=scene("nobody"))) is Phase.FAILING
+
+
+def test_a_pod_that_fails_is_a_worker_as_any_while_it_holds_a_job():
+    failing = replace(RUNNING, stage=Stage.FAILING, ready=False)
+    assert phase(look(failing, video=scene("a"))) is Phase.READY
+    assert phase(look(failing, video=scene("a"), reports={})) is Phase.UNKNOWN
+
+
+def test_a_pod_that_fails_is_a_worker_as_any_while_it_goes_on_reporting():
+    failing, watch = replace(RUNNING, stage=Stage.FAILING, ready=False), Watch()
+    again = {"a": replace(REPORT, beat=2)}
+    assert phase(look(failing, watch=watch)) is Phase.FAILING
+    assert phase(look(failing, watch=watch, at=10, reports=again)) is Phase.READY
+    assert phase(look(failing, watch=watch, at=10 + LIVELY, reports=again)) is Phase.FAILING
+    started_anew = {"a": replace(REPORT, beat=1, boot="another")}
+    assert phase(look(failing, watch=watch, at=11 + LIVELY, reports=started_anew)) is Phase.FAILING
 
 
 def test_a_mark_counts_for_as_long_as_the_shortest_of_its_queues():

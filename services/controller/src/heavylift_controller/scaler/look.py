@@ -27,22 +27,30 @@ PLAIN = {
 NEVER_RAN = (Stage.PENDING, Stage.UNSCHEDULABLE)
 SILENT = 30.0
 """Seconds without a report after which it is not known what a worker does: it reports every ten."""
+LIVELY = 15.0
+"""Seconds after its last report within which a worker is known to run, if it has reported before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A worker's latest report, when it was first seen, and whether the same worker had reported before."""
+
+    boot: str
+    count: int
+    at: float
+    again: bool = False
 
 
 class Watch:
     """What only many readings tell: how long a report has stood still, and a worker has had no job."""
 
     def __init__(self) -> None:
-        self._beats: dict[str, tuple[str, int, float]] = {}
+        self._beats: dict[str, Beat] = {}
         self._idle_since: dict[str, float] = {}
 
     def note(self, reading: Reading) -> None:
         """Take in what was read."""
-        beats = {}
-        for name, report in reading.reports.items():
-            known = self._beats.get(name)
-            same = known is not None and known[:2] == (report.boot, report.beat)
-            beats[name] = known if known is not None and same else (report.boot, report.beat, reading.at)
+        beats = {name: self._beat(name, report, reading.at) for name, report in reading.reports.items()}
         busy = {job.worker for scene in reading.scenes.values() for job in scene.running}
         self._beats = beats
         self._idle_since = {name: self._idle_since.get(name, reading.at) for name in beats if name not in busy}
@@ -50,11 +58,23 @@ class Watch:
     def silent(self, name: str, at: float) -> float:
         """Return for how many seconds a worker's report has stood still."""
         known = self._beats.get(name)
-        return at - known[2] if known else 0.0
+        return at - known.at if known else 0.0
+
+    def lively(self, name: str, at: float) -> bool:
+        """Return whether a worker goes on reporting: one that reports and dies, again and again, does not."""
+        known = self._beats.get(name)
+        return known is not None and known.again and at - known.at < LIVELY
 
     def idle(self, name: str, at: float) -> float:
         """Return for how many seconds a worker has had no job, as far as was seen."""
         return at - self._idle_since.get(name, at)
+
+    def _beat(self, name: str, report: WorkerReport, at: float) -> Beat:
+        known = self._beats.get(name)
+        same = known is not None and known.boot == report.boot
+        if known is not None and same and known.count == report.beat:
+            return known
+        return Beat(report.boot, report.beat, at, same)
 
 
 @dataclass(frozen=True)
@@ -172,7 +192,9 @@ class Look:
     def _phase(self, pod: Pod, report: WorkerReport | None, *, busy: bool) -> Phase:
         if report is None and pod.stage not in NEVER_RAN and self.strangers:
             return Phase.UNKNOWN
-        if pod.stage in PLAIN:
+        # Whoever holds a job or goes on reporting works, whatever the platform makes of its pod.
+        works = pod.stage is Stage.FAILING and (busy or self.watch.lively(pod.name, self.reading.at))
+        if pod.stage in PLAIN and not works:
             return PLAIN[pod.stage]
         if report is None:
             return Phase.BOOTING if pod.stage is Stage.STARTING else Phase.UNKNOWN
