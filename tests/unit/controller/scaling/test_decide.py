@@ -244,6 +244,19 @@ def test_nothing_goes_during_a_rollout():
     assert (decision.replicas, decision.limiter) == (4, Limiter.ROLLOUT)
 
 
+def test_idle_workers_go_and_waiting_jobs_get_theirs_although_the_clock_was_set_back():
+    asked, memory = settings(), knowing(EIGHT_SECONDS)
+    for second in range(60):
+        memory = decide(state(crew=workers(busy=30), arrived=second, now=NOON + second), asked, memory).memory
+    for second in range(60, 220):
+        seen = state(crew=workers(idle=30), arrived=60, now=NOON - 3600 + second)
+        decision = decide(seen, asked, memory)
+        memory = decision.memory
+    assert decision.replicas == 0
+    burst = state(200, arrived=260, oldest=1, now=NOON - 3600 + 220)
+    assert decide(burst, asked, memory).replicas == decide(burst, asked, knowing(EIGHT_SECONDS)).replicas
+
+
 def test_traffic_that_varies_by_a_job_does_not_flap():
     """Between five and seven of eight slots are busy, another number each second; jobs find free slots throughout."""
     asked, memory, replicas, changes, random = settings(), knowing(EIGHT_SECONDS), 7, 0, Random(1)

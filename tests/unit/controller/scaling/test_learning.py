@@ -71,6 +71,30 @@ def test_an_arrival_rate_is_learned_and_a_reset_counter_is_no_negative_rate():
     assert arrivals.learn(memory, 0, 700.0).rate >= 0
 
 
+@pytest.mark.parametrize("step", [-3600.0, -0.5])
+def test_a_clock_that_is_set_back_makes_waiting_jobs_neither_older_nor_younger(step):
+    memory = None
+    for second in range(101):
+        memory = arrivals.learn(memory, second, float(second))
+    for second in range(101, 104):
+        memory = arrivals.learn(memory, second, second + step)
+    assert memory is not None
+    for now in (103 + step, 103 + step - 3600):  # it may also be set while nothing is learned
+        ages = [age for _, age in arrivals.groups(memory, 30, oldest_age=30, now=now)]
+        assert ages == sorted(ages, reverse=True)
+        assert 0 <= ages[-1] <= 8
+
+
+def test_a_rate_of_arrivals_outlasts_a_clock_that_is_set_back():
+    memory = None
+    for second in range(600):
+        memory = arrivals.learn(memory, 3 * second, float(second))
+    for second in range(600, 620):
+        memory = arrivals.learn(memory, 3 * second, second - 3600.0)
+    assert memory is not None
+    assert memory.rate == pytest.approx(3, rel=0.03)
+
+
 def test_waiting_jobs_ages_follow_from_when_the_last_came():
     """One a second came; the last thirty wait, so the oldest has waited 30 s and the newest not at all."""
     memory = None
@@ -96,6 +120,22 @@ def test_the_hold_is_as_long_as_pays(gap, choice):
                 now += 1
     assert memory is not None
     assert hold.CHOICES[hold.chosen(memory)] == choice
+
+
+@pytest.mark.parametrize("step", [-3600.0, -30.0, 3600.0])
+def test_a_clock_that_is_set_anew_keeps_no_idle_worker_for_longer(step):
+    memory = hold.learn(hold.learn(None, 30, 0.0, restart=8), 30, 60.0, restart=8)
+    memory = hold.learn(memory, 0, 61.0 + step, restart=8)
+    assert memory.kept[0] == (30 if step < 0 else 0), "what was wanted a second ago is forgotten only after an hour"
+    for second in range(62, 200):
+        memory = hold.learn(memory, 0, second + step, restart=8)
+    assert memory.kept == (0,) * len(hold.CHOICES)
+
+
+def test_a_clock_that_is_set_back_is_no_regret():
+    memory = flapping.learn(flapping.learn(None, 3, 3600.0), 2, 3601.0)
+    assert flapping.learn(memory, 3, 3602.0).regrets == 1
+    assert flapping.learn(memory, 3, 2.0).regrets == 0
 
 
 def test_scale_ins_that_are_regretted_lengthen_the_hold_until_they_are_forgotten():

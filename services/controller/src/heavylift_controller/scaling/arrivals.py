@@ -6,7 +6,7 @@ past, the age of every waiting job follows; the oldest job's age alone would mak
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
 SECONDS = 120.0
@@ -36,11 +36,16 @@ class ArrivalMemory:
 
 
 def learn(memory: ArrivalMemory | None, counter: int, now: float) -> ArrivalMemory:
-    """Return the memory with what came since. A counter that went back was reset."""
+    """Return the memory with what came since. A counter that went back was reset.
+
+    A clock that went back takes the past with it. One that was set forward cannot be told from a time of silence.
+    """
     if memory is None or counter < memory.counter:
         return ArrivalMemory(counter, now, points=((now, counter),))
     elapsed = now - memory.at
-    if elapsed <= 0:
+    if elapsed < 0:  # the clock was set back: what came since is counted with what comes next
+        return replace(memory, at=now, points=tuple((min(at + elapsed, now), count) for at, count in memory.points))
+    if elapsed == 0:
         return memory
     keep = exp(-elapsed / SECONDS)
     return ArrivalMemory(
@@ -71,5 +76,5 @@ def groups(
             found.append((older - before, age))
             before = older
         if older <= before:
-            age = min(oldest_age, now - at)
+            age = min(oldest_age, max(0.0, now - at))
     return [*found, (waiting - before, age)] if waiting > before else found

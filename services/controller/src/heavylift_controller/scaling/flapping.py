@@ -40,6 +40,7 @@ def learn(memory: FlapMemory | None, replicas: int, now: float) -> FlapMemory:
     regrets = memory.regrets * exp(-max(now - memory.at, 0.0) / FADE_SECONDS)
     if replicas < memory.replicas:
         return FlapMemory(now, replicas, now, regrets)
-    if replicas > memory.replicas and memory.fell_at is not None and now - memory.fell_at <= REGRETTED:
+    fell_ago = -1.0 if memory.fell_at is None else now - memory.fell_at  # below zero, too, where the clock was set back
+    if replicas > memory.replicas and 0 <= fell_ago <= REGRETTED:
         return FlapMemory(now, replicas, None, regrets + 1)
     return FlapMemory(now, replicas, memory.fell_at, regrets)

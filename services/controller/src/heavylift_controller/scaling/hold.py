@@ -36,7 +36,9 @@ def learn(memory: HoldMemory | None, wanted: int, now: float, *, restart: float)
         return HoldMemory(now, ((now, wanted),), (wanted,) * len(CHOICES), prior(restart))
     step = min(max(now - memory.at, 0.0), LONGEST_STEP)
     fade = exp(-step / FADE_SECONDS)
-    peaks = (*((at, peak) for at, peak in memory.peaks if peak > wanted and at >= now - CHOICES[-1]), (now, wanted))
+    set_back = min(now - memory.at, 0.0)  # a clock that was set back takes the past with it
+    past = [(min(at + set_back, now), peak) for at, peak in memory.peaks if peak > wanted]
+    peaks = (*((at, peak) for at, peak in past if at >= now - CHOICES[-1]), (now, wanted))
     kept = tuple(_peak(peaks, since=now - choice) for choice in CHOICES)
     costs = tuple(
         cost * fade + before * step + restart * max(0, after - before)
