@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+import urllib3
 
+from heavylift_controller.cluster.absence import Absence
 from heavylift_controller.cluster.api import Api, JsonObject
 from heavylift_controller.cluster.fields import text
-from heavylift_controller.cluster.watch import Watch
+from heavylift_controller.cluster.watch import Watch, _end
 from tests.scripted_api import Answer, ScriptedApi, answer
 from tests.waiting import wait_until
 
@@ -37,8 +39,8 @@ def gone() -> tuple[str, JsonObject]:
 def start(api: Api) -> Iterator[Start]:
     started: list[Watch[str]] = []
 
-    def start(*, optional: bool = False) -> Watch[str]:
-        watch = Watch(api, PATH, lambda found: text(found, "said"), optional=optional)
+    def start(*, absence: Absence | None = None) -> Watch[str]:
+        watch = Watch(api, PATH, lambda found: text(found, "said"), absence=absence)
         started.append(watch)
         watch.start()
         return watch
@@ -100,11 +102,40 @@ def test_what_is_known_grows_old_while_the_server_is_away(server: ScriptedApi, s
 def test_a_kind_that_is_not_there_has_no_objects_and_is_asked_for_only_now_and_then(server: ScriptedApi, start: Start):
     server.script(answer({}, 404))
 
-    watch = start(optional=True)
+    watch = start(absence=Absence())
 
     wait_until(lambda: watch.absent)
     assert watch.objects() == {}
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_was_read_stays_while_a_server_that_starts_says_that_there_is_none(
+    server: ScriptedApi, start: Start, status: int
+):
+    later = [listed(obj("a", said="later"), version=9), watched()]
+    server.script(listed(obj("a", said="first"), version=5), *[answer({}, status)] * 4, *later)
+    known: list[str] = []
+
+    watch = start(absence=Absence())
+
+    wait_until(lambda: known.append(watch.objects().get("a", "")) or known[-1] == "later", every=0.001)
+    assert set(known) <= {"", "first", "later"}
+    assert "" not in known[known.index("first") :]
+
+
+def test_what_was_read_goes_once_its_kind_has_not_been_there_for_long(
+    server: ScriptedApi, start: Start, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("heavylift_controller.cluster.absence.REMOVED_SECONDS", 0.5)
+    server.script(listed(obj("a"), version=5), *[answer({}, 404)] * 20)
+
+    watch = start(absence=Absence())
+
+    wait_until(lambda: watch.absent)
+    assert set(watch.objects()) == {"a"}
+    wait_until(lambda: not watch.objects())
+    assert 3 < len(server.requests) < 10
 
 
 def test_it_stops_at_once_while_a_watch_is_open(server: ScriptedApi, start: Start):
@@ -115,3 +146,12 @@ def test_it_stops_at_once_while_a_watch_is_open(server: ScriptedApi, start: Star
     watch.stop()
 
     assert not watch._thread.is_alive()
+
+
+def test_a_watch_that_has_just_broken_off_by_itself_can_be_ended(server: ScriptedApi, api: Api):
+    server.script(Answer(200, b"", {"Content-Length": "100"}))
+
+    with api.stream(PATH, {}, read_seconds=5) as response:
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            list(response)
+        _end(response)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from heavylift_controller.cluster.absence import Absence
 from heavylift_controller.cluster.api import Api, JsonObject
 from heavylift_controller.cluster.autoscalers import owner_of
 from heavylift_controller.cluster.crd_version import API_VERSION, PLURAL
@@ -22,6 +23,7 @@ from heavylift_controller.cluster.listing import Listing
 from heavylift_controller.cluster.pods import POOL, SeenPod, read_pod
 from heavylift_controller.cluster.quotas import room
 from heavylift_controller.cluster.watch import Watch
+from heavylift_controller.scaling.state import STALE
 
 APPS = "apps/v1"
 
@@ -36,12 +38,15 @@ class Caches:
         self._pods = Watch(api, api.path("v1", "pods"), read_pod, selector=POOL)
         self._deployments = Watch(api, api.path(APPS, "deployments"), self.read, selector=POOL)
         replica_sets = api.path(APPS, "replicasets")
-        self._replica_sets = Watch(api, replica_sets, read_replica_set, selector=POOL, optional=True)
-        self._workerpools: Watch[JsonObject] = Watch(api, api.path(API_VERSION, PLURAL), lambda obj: obj, optional=True)
+        self._replica_sets = Watch(api, replica_sets, read_replica_set, selector=POOL, absence=Absence(self._may_read))
+        self._people = Absence(self._may_read)
+        """Whether it is known what people ask for, if only that there is nowhere to."""
+        workerpools = api.path(API_VERSION, PLURAL)
+        self._workerpools: Watch[JsonObject] = Watch(api, workerpools, lambda obj: obj, absence=self._people)
         self._hpas = api.path("autoscaling/v2", "horizontalpodautoscalers")
         self._scaled_objects = api.path("keda.sh/v1alpha1", "scaledobjects")
         self._quotas = api.path("v1", "resourcequotas")
-        self._listing = Listing(api, self._hpas, self._scaled_objects, self._quotas)
+        self._listing = Listing(api, self._hpas, self._scaled_objects, self._quotas, may_read=self._may_read)
         self._followed: list[Watch[Any] | Listing] = []
 
     def start(self) -> None:
@@ -54,10 +59,14 @@ class Caches:
         for each in self._followed:
             each.stop()
 
+    def unread(self) -> str:
+        """Return what was not read yet and might forbid what is done to pods and Deployments; empty: nothing."""
+        if not self._people.known:
+            return "WorkerPools"
+        return "" if self._listing.complete.is_set() else "other autoscalers and quotas"
+
     def age(self) -> float:
         """Return the seconds since pods and Deployments were last known to be so; infinite before the first time."""
-        if not self._listing.complete.is_set():
-            return float("inf")
         return max(self._pods.age(), self._deployments.age())
 
     def read(self, obj: Json) -> SeenDeployment:
@@ -78,6 +87,8 @@ class Caches:
     def replica_sets(self) -> Sequence[SeenReplicaSet]:
         """Return the ReplicaSets, which are followed once they are asked for; none where they may not be read."""
         self._follow(self._replica_sets)
+        if self._replica_sets.absent:
+            return ()  # an old copy would have pods drained that are wanted by now
         return tuple(self._replica_sets.objects().values())
 
     def workerpools(self) -> Mapping[str, JsonObject]:
@@ -101,8 +112,13 @@ class Caches:
 
     def room(self, deployment: SeenDeployment) -> int | None:
         """Return how many more of its pods the quotas admit; None: there are none."""
+        if self._listing.absent(self._quotas):
+            return None  # as it was, it might bound the pool for ever: what it forbids, the API server refuses
         quotas = self._listing.objects(self._quotas)
         return room(quotas, deployment.pod_template) if quotas else None
+
+    def _may_read(self) -> bool:
+        return self._pods.age() <= STALE
 
     def _follow(self, each: Watch[Any] | Listing) -> None:
         if each not in self._followed:

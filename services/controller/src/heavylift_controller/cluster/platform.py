@@ -78,6 +78,8 @@ class KubernetesPlatform:
 
     def look(self) -> Mapping[str, Sight]:
         """Return the pools whose Deployments there are, as last seen. Raises PlatformError."""
+        if unread := self._caches.unread():
+            raise PlatformError(f"{unread} were not seen yet")
         age = self._caches.age()
         if age > STALE:
             ago = "not seen yet" if math.isinf(age) else f"last seen {age:.0f} s ago"

@@ -20,6 +20,7 @@ import orjson
 import structlog
 import urllib3
 
+from heavylift_controller.cluster.absence import ABSENT, Absence
 from heavylift_controller.cluster.api import Api, ApiError, JsonObject
 from heavylift_controller.cluster.fields import name, number, part, text
 
@@ -32,7 +33,6 @@ LONGEST_PAUSE = 5.0
 """Seconds between attempts to connect; each failure doubles the pause."""
 ABSENT_PAUSE = 15.0
 """Seconds between attempts to read a kind that the cluster does not have, or does not let us read."""
-ABSENT = (403, 404)
 GONE = 410
 """The server no longer knows the version to go on from."""
 
@@ -45,14 +45,20 @@ class Watch(Generic[T]):
     """Keeps the objects of a path. `read` makes of an object what is kept of it."""
 
     def __init__(
-        self, api: Api, path: str, read: Callable[[JsonObject], T], *, selector: str = "", optional: bool = False
+        self,
+        api: Api,
+        path: str,
+        read: Callable[[JsonObject], T],
+        *,
+        selector: str = "",
+        absence: Absence | None = None,
     ) -> None:
-        """Without `optional`, a kind that is not there or may not be read is an error, tried again like any other."""
+        """Without `absence`, a kind that is not there or may not be read is an error, tried again like any other."""
         self._api = api
         self._path = path
         self._read = read
         self._selector = selector
-        self._optional = optional
+        self._absence = absence
         self._objects: dict[str, T] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -61,7 +67,8 @@ class Watch(Generic[T]):
         self._current_at = -math.inf
         self._failure = ""
         self.absent = False
-        """Whether the cluster does not have the kind, or does not let us read it."""
+        """Whether the newest answer is that the kind is not there or may not be read; its objects stay until that has
+        lasted."""
         self._thread = threading.Thread(target=self._run, name=f"watch-{path.rpartition('/')[2]}", daemon=True)
 
     def start(self) -> None:
@@ -105,15 +112,16 @@ class Watch(Generic[T]):
 
     def _note(self, error: ApiError) -> float:
         """Tell of an error once; returns how long to wait if it is not going to pass by itself."""
-        absent = self._optional and error.status in ABSENT
+        absent = self._absence is not None and error.status in ABSENT
+        nothing = self._absence is not None and self._absence.believed(error.status, time.monotonic())
         self.absent = absent
         if absent:
             with self._lock:
-                self._objects, self._version = {}, ""
+                self._objects, self._version = {} if nothing else self._objects, ""
         if str(error.status) != self._failure and error.status != GONE and not self._stop.is_set():
             log.warning("watch_absent" if absent else "watch_broken", path=self._path, reason=str(error))
         self._failure = str(error.status)
-        return ABSENT_PAUSE if absent else 0.0
+        return ABSENT_PAUSE if nothing else 0.0
 
     def _follow(self) -> None:
         """List if there is nothing to go on from, then watch until the server ends it. Raises ApiError."""
@@ -141,6 +149,8 @@ class Watch(Generic[T]):
         with self._lock:
             self._objects, self._version, self._current_at = read, version, asked_at
         self.absent = False
+        if self._absence is not None:
+            self._absence.listed()
 
     def _opened(self, response: urllib3.HTTPResponse | None) -> None:
         with self._lock:
@@ -171,6 +181,6 @@ class Watch(Generic[T]):
 
 def _end(response: urllib3.HTTPResponse | None) -> None:
     """Wake up who reads a response: for him it ends."""
-    with suppress(ValueError):  # it is at its end already
+    with suppress(ValueError, RuntimeError, OSError):  # it is at its end already
         if response is not None:
             response.shutdown()
