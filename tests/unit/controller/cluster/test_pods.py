@@ -112,6 +112,18 @@ def test_a_cost_that_is_not_ours_is_told_apart_even_where_it_is_no_number(given:
     assert seen(marked).cost == cost
 
 
+def test_a_boot_begins_when_a_node_is_found():
+    waited = pod("starting")
+    [scheduled] = [each for each in waited["status"]["conditions"] if each["type"] == "PodScheduled"]
+    scheduled["lastTransitionTime"] = "2026-11-23T05:56:15Z"
+    unscheduled = pod("unschedulable")
+
+    assert (seen(waited).age, seen(waited).began_at) == (5, NOW - 5)
+    assert (
+        seen(unscheduled).began_at == datetime.fromisoformat(unscheduled["metadata"]["creationTimestamp"]).timestamp()
+    )
+
+
 def test_the_age_is_since_the_creation_and_never_negative():
     created = datetime.fromisoformat(pod("running")["metadata"]["creationTimestamp"]).timestamp()
 

@@ -89,6 +89,14 @@ def test_the_time_a_worker_took_to_boot_is_from_its_pods_creation_to_its_first_r
     assert look(RUNNING, reports={}).workers[0].booted_in is None
 
 
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+def test_the_time_a_worker_took_to_boot_is_not_by_the_clock_of_redis(ahead):
+    began_at = REPORT.booted_at - ahead - 2
+    report = replace(REPORT, booted_at=REPORT.booted_at - ahead)
+    found = look(replace(RUNNING, began_at=began_at), reports={"a": report})
+    assert found.workers[0].booted_in == pytest.approx(2.0)
+
+
 def test_pods_that_were_told_to_end_count_no_more_but_their_jobs_do():
     leaving = replace(RUNNING, name="b", leaving=True)
     found = look(RUNNING, leaving, video=scene("b"), reports={"a": REPORT, "b": REPORT})

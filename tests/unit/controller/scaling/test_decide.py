@@ -7,7 +7,19 @@ from random import Random
 
 import pytest
 
-from heavylift_controller.scaling import Limiter, Memory, QueueLoad, QueueTarget, Window, bucket, decide, sentence
+from heavylift_controller.scaling import (
+    Limiter,
+    Memory,
+    Phase,
+    QueueLoad,
+    QueueTarget,
+    Window,
+    Worker,
+    boot_times,
+    bucket,
+    decide,
+    sentence,
+)
 from heavylift_controller.scaling.boot_times import BootMemory
 from tests.unit.controller.scaling.pools import (
     NOON,
@@ -255,6 +267,17 @@ def test_idle_workers_go_and_waiting_jobs_get_theirs_although_the_clock_was_set_
     assert decision.replicas == 0
     burst = state(200, arrived=260, oldest=1, now=NOON - 3600 + 220)
     assert decide(burst, asked, memory).replicas == decide(burst, asked, knowing(EIGHT_SECONDS)).replicas
+
+
+def test_a_pod_that_waited_out_an_outage_makes_short_jobs_no_more_urgent():
+    served, asked = ended(s1=200), settings()
+    seen = state(100, arrived=100, served=served)
+    memory = knowing(served)
+    for pod, took in enumerate([5.0] * 60 + [7200.0]):
+        memory = replace(memory, boots=boot_times.learn(memory.boots, (Worker(f"p{pod}", Phase.BOOTING, 0.0),)))
+        ready = Worker(f"p{pod}", Phase.READY, took, (), took)
+        memory = replace(memory, boots=boot_times.learn(memory.boots, (ready,)))
+    assert decide(seen, asked, memory).replicas <= decide(seen, asked, knowing(served)).replicas + 3
 
 
 def test_traffic_that_varies_by_a_job_does_not_flap():

@@ -62,6 +62,33 @@ def test_boot_times_are_learned_as_a_line_over_the_number_that_boot():
     assert line.of(8) == pytest.approx(9.5, abs=0.3)
 
 
+def booted(memory: BootMemory, *took: float, beside: int = 0) -> BootMemory:
+    """Return the memory after boots one after the other, each with so many beside it that take as long."""
+    for turn, seconds in enumerate(took):
+        names = [f"{memory.seconds}-{turn}-{number}" for number in range(1 + beside)]
+        memory = boot_times.learn(memory, tuple(Worker(name, Phase.BOOTING, 0.0) for name in names))
+        memory = boot_times.learn(memory, tuple(Worker(name, Phase.READY, seconds, (), seconds) for name in names))
+    return memory
+
+
+@pytest.mark.parametrize("beside", [0, 7])
+def test_pods_that_waited_out_an_outage_tell_little_of_boots(beside):
+    memory = booted(booted(BootMemory(), *[5.0] * 60), 7200.0, beside=beside)
+    assert boot_times.estimate(memory).of(1) < 8
+    assert boot_times.estimate(memory).of(8) < 30
+    assert boot_times.estimate(booted(memory, *[5.0] * 10)).of(1) < 6.5
+
+
+def test_a_pool_whose_first_pod_waited_out_an_outage_learns_its_boots_nevertheless():
+    assert boot_times.estimate(booted(BootMemory(), 7200.0, *[5.0] * 5)).of(1) < 10
+
+
+@pytest.mark.parametrize(("before", "boots"), [(0, 6), (60, 12)])
+def test_boots_that_are_slow_time_after_time_are_believed(before, boots):
+    memory = booted(booted(BootMemory(), *[5.0] * before), *[300.0] * boots)
+    assert boot_times.estimate(memory).of(1) > 150
+
+
 def test_an_arrival_rate_is_learned_and_a_reset_counter_is_no_negative_rate():
     memory = None
     for second in range(600):

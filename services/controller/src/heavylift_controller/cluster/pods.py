@@ -32,8 +32,8 @@ class SeenPod:
 
     name: str
     labels: Mapping[str, str]
-    created_at: float
-    """Seconds since the epoch."""
+    began_at: float
+    """When a node was found for it, or, until then, when it was created, in seconds since the epoch."""
     stage: Stage
     ready: bool
     leaving: bool
@@ -51,12 +51,13 @@ class SeenPod:
         failing = not self.ready and now - self.restarted_at < STEADY_SECONDS
         return Pod(
             name=self.name,
-            age=max(0.0, now - self.created_at),
+            age=max(0.0, now - self.began_at),
             stage=Stage.FAILING if failing else self.stage,
             ready=self.ready,
             leaving=self.leaving,
             cost=self.cost,
             revision=self.revision,
+            began_at=self.began_at,
         )
 
 
@@ -69,7 +70,7 @@ def read_pod(obj: Json) -> SeenPod:
     return SeenPod(
         name=name(obj),
         labels=texts(obj, "metadata", "labels"),
-        created_at=moment(obj, "metadata", "creationTimestamp"),
+        began_at=_scheduled_at(conditions) or moment(obj, "metadata", "creationTimestamp"),
         stage=_stage(status, conditions),
         ready=text(conditions.get("Ready"), "status") == "True",
         # A pod that has ended by itself, or was evicted, stays visible; its ReplicaSet has replaced it already.
@@ -91,6 +92,12 @@ def _stage(status: Json, conditions: Mapping[str, Json]) -> Stage:
     ready = conditions.get("Ready")
     was_ready = text(ready, "status") == "True" or moment(ready, "lastTransitionTime") > started_at
     return Stage.RUNNING if was_ready else Stage.STARTING
+
+
+def _scheduled_at(conditions: Mapping[str, Json]) -> float:
+    """Return when a node was found for the pod; 0: not yet."""
+    scheduled = conditions.get("PodScheduled")
+    return moment(scheduled, "lastTransitionTime") if text(scheduled, "status") == "True" else 0.0
 
 
 def _own(status: Json) -> list[Json]:

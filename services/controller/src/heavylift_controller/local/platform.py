@@ -140,6 +140,7 @@ def _pod(process: LocalProcess, worker: WorkerReport | None, order: LocalOrder, 
         ready=booted and worker is not None and not worker.paused,
         leaving=process.leaving,
         cost=DRAINED if process.name in order.first else None,
+        began_at=process.created_at,
     )
 
 

@@ -186,7 +186,9 @@ class Look:
     def _worker(self, pod: Pod) -> Worker:
         running = tuple(self.jobs.get(pod.name, ()))
         report = self.reading.reports.get(pod.name)
-        booted_in = max(0.1, report.booted_at - (self.now - pod.age)) if report else None
+        # Both times are of the machines that workers run on: Redis's clock may be far from them.
+        began_at = pod.began_at or self.now - pod.age
+        booted_in = max(0.1, report.booted_at - began_at) if report else None
         return Worker(pod.name, self._phase(pod, report, busy=bool(running)), pod.age, running, booted_in)
 
     def _phase(self, pod: Pod, report: WorkerReport | None, *, busy: bool) -> Phase:

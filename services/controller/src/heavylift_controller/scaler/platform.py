@@ -42,7 +42,7 @@ class Pod:
 
     name: str
     age: float
-    """Seconds since it was created."""
+    """Seconds since it could begin to start: since a node was found for it, or, until then, since it was created."""
     stage: Stage
     ready: bool
     leaving: bool = False
@@ -51,6 +51,8 @@ class Pod:
     """Its deletion cost; None: it has none."""
     revision: str = ""
     """Which version of the pool's template it was made from."""
+    began_at: float = 0.0
+    """When that was, in seconds since the epoch by the platform's clock; 0: only the age is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,10 @@ class Worker:
     name: str
     phase: Phase
     age: float
-    """Seconds since it was created."""
+    """Seconds since a node was found for it; since it was created where that is not known."""
     running: tuple[Running, ...] = ()
     booted_in: float | None = None
-    """Seconds from its creation to its worker's first report, once known."""
+    """Seconds from then to its worker's first report, once known."""
 
     @property
     def stays(self) -> bool:
