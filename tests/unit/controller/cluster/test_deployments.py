@@ -6,6 +6,7 @@ import pytest
 
 from heavylift_controller.cluster.deployments import (
     EXPECTED_SECONDS,
+    MOST_EXPECTED,
     Scalings,
     SeenDeployment,
     SeenReplicaSet,
@@ -113,9 +114,48 @@ def test_what_we_did_not_set_after_all_is_not_expected():
     scalings = leading()
     scalings.told(scaled_by("", 0), 100.0)
     scalings.expect("video", 3, 100.0)
-    scalings.forget("video")
+    scalings.forget("video", 3)
 
     assert scalings.told(scaled_by("", 3), 101.0).scaled_by == "somebody"
+
+
+@pytest.mark.parametrize("newer", [5, 8])
+def test_a_request_without_an_answer_is_expected_though_a_newer_one_was_refused(newer: int):
+    scalings = leading()
+    scalings.told(scaled_by("", 0), 100.0)
+    scalings.expect("video", 5, 100.0)
+    scalings.expect("video", newer, 106.0)
+    scalings.forget("video", newer)
+
+    assert scalings.told(scaled_by("", 5), 106.0).scaled_by == ""
+
+
+@pytest.mark.parametrize("landed", [5, 8])
+def test_whichever_of_two_requests_without_an_answer_has_set_the_number_it_is_ours(landed: int):
+    scalings = leading()
+    scalings.told(scaled_by("", 0), 100.0)
+    scalings.expect("video", 5, 100.0)
+    scalings.expect("video", 8, 106.0)
+
+    assert scalings.told(scaled_by("", landed), 134.0).scaled_by == ""
+
+
+def test_a_number_that_somebody_is_noted_for_is_theirs_though_we_meant_to_set_the_same():
+    scalings = leading()
+    scalings.told(scaled_by("ours", 2), 100.0)
+    scalings.expect("video", 5, 100.0)
+
+    assert scalings.told(scaled_by("scaled", 5), 101.0).scaled_by == "kubectl"
+
+
+def test_of_many_requests_the_newest_are_remembered():
+    scalings = leading()
+    scalings.told(scaled_by("", 0), 100.0)
+    for number in range(1, MOST_EXPECTED + 2):
+        scalings.expect("video", number, 100.0)
+
+    assert scalings.told(scaled_by("", 2), 101.0).scaled_by == ""
+    assert scalings.told(scaled_by("", 1), 102.0).scaled_by == "somebody"
 
 
 def test_what_we_meant_to_set_long_ago_is_no_longer_expected():

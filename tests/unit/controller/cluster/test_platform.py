@@ -61,6 +61,31 @@ def test_what_becomes_of_an_attempt_to_set_the_number(
     assert platform.scale("video", current=3, to=5) is outcome
 
 
+@pytest.mark.parametrize("lost", [drop(), refused(504)])
+@pytest.mark.parametrize("wanted", [5, 8])
+def test_a_number_set_by_a_request_whose_answer_was_lost_is_nobody_elses(
+    leader: KubernetesPlatform, server: ScriptedApi, lost: Answer, wanted: int
+):
+    server.script(found(0), NO_PODS, lost, refused(422), found(5), found(5), NO_PODS)
+    leader.look_again("video")
+    with pytest.raises(PlatformError):
+        leader.scale("video", current=0, to=5)
+
+    assert leader.scale("video", current=0, to=wanted) is Scaled.CHANGED
+
+    sight = leader.look_again("video")
+    assert (sight.replicas, sight.scaled_by) == (5, "")
+
+
+def test_a_number_that_our_request_was_refused_for_is_somebodys(leader: KubernetesPlatform, server: ScriptedApi):
+    server.script(found(0), NO_PODS, refused(422), found(5), found(5), NO_PODS)
+    leader.look_again("video")
+
+    assert leader.scale("video", current=0, to=5) is Scaled.CHANGED
+
+    assert leader.look_again("video").scaled_by == "somebody"
+
+
 @pytest.mark.parametrize("failure", [refused(500), refused(504), Answer(status=0)])
 def test_an_attempt_whose_outcome_is_unknown_is_an_error_and_made_once(
     platform: KubernetesPlatform, server: ScriptedApi, failure: Answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,8 +17,11 @@ HELM = "helm"
 APPLY = "kubectl-client-side-apply"
 SOMEBODY = "somebody"
 """Who has set a number that Kubernetes notes nobody for."""
-EXPECTED_SECONDS = 10.0
-"""How long after our request a number may be seen for the first time and is ours."""
+EXPECTED_SECONDS = 45.0
+"""How long after our request a number may be seen for the first time and is ours. An API server goes on with a write
+whose client has gone, such as one that an admission webhook holds up, for 34 seconds."""
+MOST_EXPECTED = 16
+"""The newest requests for a Deployment that are remembered."""
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 BIRTH_SECONDS = 2.0
 """A number that was set within so many seconds of the Deployment's creation came with it."""
@@ -167,26 +170,30 @@ class Scalings:
 
     Kubernetes notes no time with what is written through the scale subresource, and nobody once the number has been 0,
     until it is claimed (signature.py). So a number that changes while we look on has the time at which we saw it; and
-    while we lead, one that nobody is noted for and that we did not set is somebody's. What was before we looked on is
-    not known. May be used by any number of threads.
+    while we lead, one that nobody is noted for and that we did not set is somebody's. A request without an answer may
+    have set it, or may yet; so the number of each is expected for a while. What was before we looked on is not known.
+    May be used by any number of threads.
     """
 
     def __init__(self, leads: Callable[[], bool]) -> None:
         """`leads` tells whether nobody but this process sets numbers on behalf of the installation."""
         self._leads = leads
         self._numbers: dict[str, _Number] = {}
-        self._expected: dict[str, tuple[int, float]] = {}
+        self._expected: defaultdict[str, deque[tuple[int, float]]] = defaultdict(lambda: deque(maxlen=MOST_EXPECTED))
+        """Deployment -> the number and the time of each request that may have set it, or may yet; the newest first."""
         self._lock = threading.Lock()
 
     def expect(self, name: str, replicas: int, now: float) -> None:
         """Note that we are about to set a number."""
         with self._lock:
-            self._expected[name] = replicas, now
+            self._expected[name].appendleft((replicas, now))
 
-    def forget(self, name: str) -> None:
-        """Note that we did not set it."""
+    def forget(self, name: str, replicas: int) -> None:
+        """Note that the newest request for this number was refused. An earlier one may not have been."""
         with self._lock:
-            self._expected.pop(name, None)
+            expected = self._expected[name]
+            if refused := next((each for each in expected if each[0] == replicas), None):
+                expected.remove(refused)
 
     def told(self, seen: SeenDeployment, now: float) -> SeenDeployment:
         """Return the Deployment as seen at `now`, in seconds since the epoch, with who and when as far as is known.
@@ -210,9 +217,10 @@ class Scalings:
         return replace(seen, scaled_by=by, scaled_at=at)
 
     def _changed(self, seen: SeenDeployment, now: float) -> tuple[str, float]:
-        number, at = self._expected.get(seen.name, (None, 0.0))
-        if number == seen.replicas and now - at < EXPECTED_SECONDS:
-            del self._expected[seen.name]
+        expected = self._expected[seen.name]
+        ours = next((each for each in expected if each[0] == seen.replicas and now - each[1] < EXPECTED_SECONDS), None)
+        if ours and not seen.scaled_by:
+            expected.remove(ours)
             return "", 0.0
         by = seen.scaled_by if seen.owner is not None else SOMEBODY * self._leads()
         return by, (seen.scaled_at or now) if by else 0.0

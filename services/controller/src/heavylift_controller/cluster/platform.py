@@ -200,7 +200,7 @@ class KubernetesPlatform:
             refused = HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
             if not refused or error.status == HTTPStatus.TOO_MANY_REQUESTS:
                 raise
-            return self._why_not(name, current, unchanged, error)
+            return self._why_not(name, current, to, unchanged, error)
         return Scaled.DONE
 
     def _sight(
@@ -229,9 +229,10 @@ class KubernetesPlatform:
             overrides=people,
         )
 
-    def _why_not(self, name: str, current: int, unchanged: Sequence[JsonObject], error: ApiError) -> Scaled:
+    def _why_not(self, name: str, current: int, to: int, unchanged: Sequence[JsonObject], error: ApiError) -> Scaled:
         """Tell a Deployment that is no longer what was decided from, from a refusal. Raises PlatformError."""
-        self._caches.scalings.forget(name)
+        # This request has not set the number that is read now; an earlier one, whose answer was lost, may have.
+        self._caches.scalings.forget(name, to)
         found = self._get(name)
         now = self._caches.read(found).replicas
         # A version never comes again: what has failed the test differs now too.
