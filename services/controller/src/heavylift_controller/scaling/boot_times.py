@@ -29,7 +29,7 @@ GUESS_WEIGHT = 0.5
 class BootMemory:
     """Fading sums of the observations (beside, seconds), and the pods that boot now with the most seen beside each.
 
-    What is `believed` of each is fixed when it is first seen: pods that wait out one outage do not vouch for each other.
+    What is `believed` of each is fixed when it is first seen: pods of one outage do not vouch for each other.
     """
 
     weight: float = 0.0
