@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from heavylift.constants import IDLE_LOOK_INTERVAL
-from tests.fixtures_worker import Jobs, WorkerProcess, promised
+from heavylift.constants import IDLE_LOOK_INTERVAL, SUSPECT_PATIENCE
+from tests.fixtures_worker import Jobs, StartWorker, WorkerProcess, promised
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -171,6 +171,36 @@ def test_a_suspect_runs_alone(jobs: Jobs, tmp_path: Path) -> None:
     done = jobs.ended(suspect)
     for each in others:
         assert jobs.ended(each).attempts[0].started_at >= done.finished_at  # ty: ignore[unsupported-operator]
+
+
+def test_a_suspect_runs_while_there_is_always_other_work(
+    own_jobs: Jobs, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
+    for folder in (first, second, other):
+        folder.mkdir()
+    worker = start_worker(slots=2, HEAVYLIFT_QUEUES="sample_b,sample")
+    own_jobs.submit("hold", folder=first)
+    wait_until((first / "holding").exists, 30, what="a job in the first slot")
+    for name in ("die", "go"):
+        (tmp_path / name).touch()
+    suspect = own_jobs.submit("die", folder=tmp_path, deaths=2)
+    wait_until(lambda: own_jobs.events(suspect).count("lost") == 2, what="two losses")
+    own_jobs.submit("hold", folder=second)
+    wait_until((second / "holding").exists, what="a job in the second slot")
+
+    own_jobs.redis.hincrby(own_jobs.store.keys.job(*suspect), "ready", -1000 * int(SUSPECT_PATIENCE.total_seconds()))
+    backlog = [own_jobs.submit("add", a=1)]
+    (first / "go").touch()
+    wait_until(lambda: worker.events("running_dry_for_a_job_that_runs_alone"), what="a worker that runs dry")
+    backlog.append(own_jobs.submit("hold_b", folder=other))  # of the queue that is served first
+    (other / "go").touch()
+    (second / "go").touch()
+
+    done = own_jobs.ended(suspect)
+    assert done.status == "succeeded"
+    for each in backlog:
+        assert own_jobs.ended(each).attempts[0].started_at >= done.finished_at  # ty: ignore[unsupported-operator]
 
 
 def test_a_process_that_dies_after_its_job_ended_leaves_the_slot_free(jobs: Jobs, tmp_path: Path) -> None:

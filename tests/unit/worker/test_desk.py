@@ -66,6 +66,20 @@ def test_there_is_no_room_beside_a_job_that_runs_alone(desk: Desk) -> None:
     assert desk.room() == 3
 
 
+def test_who_runs_dry_has_room_again_when_it_holds_nothing_or_after_a_while(desk: Desk) -> None:
+    held, other = _hold(desk), _hold(desk, token="boot:2")
+    desk.run_dry(60)
+    assert (desk.room(), desk.ask()) == (0, 0)
+    desk.leave(*held)
+    assert desk.room() == 0
+    desk.leave(*other)
+    assert desk.room() == 3
+
+    _hold(desk)
+    desk.run_dry(0)
+    assert desk.room() == 2
+
+
 def test_there_is_no_room_in_a_draining_worker(desk: Desk) -> None:
     desk.draining = True
     assert (desk.room(), desk.ask()) == (0, 0)

@@ -44,6 +44,13 @@ MAX_LOG_EVENTS = 1000
 MAX_SKIPPED_PER_CLAIM = 200
 """Cancelled or expired messages one claim drops before it returns, which bounds the script's time."""
 
+SUSPECT_PATIENCE = timedelta(seconds=60)
+"""How long a job that was lost twice waits for a worker that happens to hold nothing. Then one runs dry for it,
+whose slots stay empty meanwhile."""
+
+DRY_PERIOD = timedelta(seconds=15)
+"""How long a worker counts as the one that runs dry after it last asked, which it does every IDLE_LOOK_INTERVAL."""
+
 DRAIN_PERIOD = timedelta(minutes=10)
 """How long a drain mark holds: no controller that is gone for good keeps a worker from its work for longer."""
 
@@ -93,6 +100,10 @@ class Keys:
     def suspects(self, queue: str) -> str:
         """List: messages of jobs that were lost twice, for a worker that holds nothing."""
         return f"{self.base(queue)}suspects"
+
+    def suspects_for(self, queue: str) -> str:
+        """String: the worker that is given nothing until it holds nothing, for a suspect that waited too long."""
+        return f"{self.base(queue)}suspects_for"
 
     def leases(self, queue: str) -> str:
         """Hash: uuid -> fencing token of the attempt that may write."""

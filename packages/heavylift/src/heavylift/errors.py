@@ -10,6 +10,7 @@ HeavyliftError
 ├── StoreUnavailable        Redis cannot be reached, or refuses writes
 │   └── StoreFull           Redis has reached its maxmemory: the write was not done
 ├── ClaimRefused            the worker is marked to be drained
+├── MustRunDry              a job that runs alone waits for the worker to hold nothing
 ├── LeaseLost               another attempt owns the job now
 └── raised by job code
     ├── JobFailed           final: do not try again
@@ -74,6 +75,10 @@ class StoreFull(StoreUnavailable):
 
 class ClaimRefused(HeavyliftError):
     """The worker is marked to be drained: it gets jobs of this queue again when the mark is taken back, or ends."""
+
+
+class MustRunDry(HeavyliftError):
+    """A job that was lost twice, and must run alone, waits for this worker: it gets that one when it holds nothing."""
 
 
 class LeaseLost(HeavyliftError):

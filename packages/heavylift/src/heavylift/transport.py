@@ -12,6 +12,9 @@ A worker that is marked to be drained is refused: it pauses, and asks for nothin
 asks each queue that it has not asked since its last token for no jobs, which gives the token to another worker. As it
 may be called to look for marks, it waits on a list of its own beside the wake lists.
 
+A worker that must run dry for a job (see scripts/claim.lua) takes nothing of any queue. It asks that job's queue again
+when it holds nothing, and meanwhile every IDLE_LOOK_INTERVAL, as another worker may have taken the job.
+
 What is not guaranteed: a claim whose reply is lost leaves a leased job that nobody runs. The desk is told, and has it
 released when Redis is back; should the worker die before that, the reaper returns it within the lease period.
 
@@ -36,7 +39,7 @@ from heavylift import operations as ops
 from heavylift.answers import means_later, sentence
 from heavylift.connections import connection_pool
 from heavylift.constants import IDLE_LOOK_INTERVAL, Keys
-from heavylift.errors import ClaimRefused
+from heavylift.errors import ClaimRefused, MustRunDry
 from heavylift.operations import Claim, Claimant
 from heavylift.settings import Settings
 from heavylift.store import Argument, Call, Reply
@@ -64,6 +67,10 @@ class Desk(Protocol):
 
     def pause(self) -> None:
         """Note that the store gives this worker nothing."""
+        ...
+
+    def run_dry(self, seconds: float) -> None:
+        """Have no room for so long, unless nothing is held."""
         ...
 
     def ask(self) -> int:
@@ -148,6 +155,7 @@ class Channel(stock.Channel):
         self._overdue = False  # no token came for a while: look for messages without one
         self._sent = ""  # the outstanding command's name
         self._passed_over: set[str] = set()  # queues whose last claim was an error
+        self._running_dry = False
         self._gave_way = False  # queues were asked for no jobs: after the pause all of them are asked again
         try:
             super().__init__(*args, **kwargs)
@@ -222,6 +230,9 @@ class Channel(stock.Channel):
             self.desk.pause()
             self._look += 1
             return True
+        except MustRunDry:
+            self._run_dry(asked)
+            return True
         except exceptions.ResponseError as error:
             if asked and not means_later(error):
                 self._pass_over(asked, error)
@@ -246,6 +257,13 @@ class Channel(stock.Channel):
         if found:
             self._look = 0
 
+    def _run_dry(self, asked: _Asked | None) -> None:
+        """Take nothing for a while; the next queue to be asked stays the same."""
+        if asked and not self._running_dry:
+            logger.info("running_dry_for_a_job_that_runs_alone", queue=asked.queue, held=self.desk.held())
+        self._running_dry = True
+        self.desk.run_dry(IDLE_LOOK_INTERVAL.total_seconds())
+
     def _pass_over(self, asked: _Asked, error: exceptions.ResponseError) -> None:
         """Go on with the next queue: one whose keys are of a foreign type must not starve the others."""
         if asked.queue not in self._passed_over:
@@ -268,6 +286,7 @@ class Channel(stock.Channel):
 
     def _take(self, asked: _Asked, reply: Reply) -> None:
         claims = asked.call.parse([reply])
+        self._running_dry = False
         # A full hand may have left more behind; then the same queue is asked again, in its turn.
         self._look = 0 if claims and len(claims) == asked.room else self._look + 1
         for claim in claims:  # all of them first: a failed delivery must not lose the rest
@@ -301,7 +320,7 @@ class Channel(stock.Channel):
             return
         try:
             claims = asked.call.parse([self.client.parse_response(self.client.connection, "EVALSHA")])
-        except ClaimRefused:
+        except (ClaimRefused, MustRunDry):
             claims = []
         except (*self.connection_errors, exceptions.ResponseError):
             self._lose_claim()

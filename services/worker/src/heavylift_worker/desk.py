@@ -70,6 +70,8 @@ class Desk:
     """It is marked to be drained: no more jobs are taken until the mark is gone."""
     wake: Callable[[], None] = field(default=lambda: None)
     """Makes the supervisor look at once; it sets this."""
+    _dry_until: float = 0.0
+    """Until then, by the monotonic clock, jobs are taken only where nothing is held."""
     _asking: bool = False
     """A claim is on its way."""
     _unanswered: list[Unanswered] = field(default_factory=list)
@@ -98,6 +100,11 @@ class Desk:
             self.paused = True
             self.wake()
 
+    def run_dry(self, seconds: float) -> None:
+        """Take no more jobs for so long, unless nothing is held."""
+        with self._lock:
+            self._dry_until = time.monotonic() + seconds
+
     def answered(self) -> None:
         """Note that no claim is on its way any more."""
         self._asking = False
@@ -110,6 +117,8 @@ class Desk:
 
     def _room(self) -> int:
         if self.draining or self.paused or any(held.claim.alone for held in self._held.values()):
+            return 0
+        if self._held and time.monotonic() < self._dry_until:
             return 0
         return max(0, self.slots - len(self._held))
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import orjson
 from pydantic import JsonValue
 
-from heavylift.constants import MAX_LOG_EVENTS, MAX_SKIPPED_PER_CLAIM, Keys
-from heavylift.errors import ClaimRefused
+from heavylift.constants import DRY_PERIOD, MAX_LOG_EVENTS, MAX_SKIPPED_PER_CLAIM, SUSPECT_PATIENCE, Keys
+from heavylift.errors import ClaimRefused, MustRunDry
 from heavylift.ids import JobId
 from heavylift.model import Artifact, JobError, JobTypeInfo, Progress, RetryPolicy
 from heavylift.operations.replies import EMPTY, event_text, to_bytes, to_int, to_list, to_text
@@ -48,7 +48,8 @@ class Claimant:
 def claim(keys: Keys, queue: str, claimant: Claimant, *, number: int, slots: int, busy: int) -> Call[list[Claim]]:
     """Take up to `slots` jobs for a worker that holds `busy`; tokens are numbered from `number`.
 
-    No slots: a wake token that the worker took is given to another one. Raises ClaimRefused for a marked worker.
+    No slots: a wake token that the worker took is given to another one. Raises ClaimRefused for a marked worker, and
+    MustRunDry for the one that a job waits for: it is to ask again when it holds nothing, and within DRY_PERIOD.
     """
     policy = RetryPolicy()
     retention = JobTypeInfo.model_fields["retention"].default
@@ -61,11 +62,15 @@ def claim(keys: Keys, queue: str, claimant: Claimant, *, number: int, slots: int
         MAX_SKIPPED_PER_CLAIM,
         policy.max_attempts,
         int(retention.total_seconds() * 1000),
+        int(SUSPECT_PATIENCE.total_seconds() * 1000),
+        int(DRY_PERIOD.total_seconds() * 1000),
     ]
 
     def parse(reply: Reply) -> list[Claim]:
         if reply is None:
             raise ClaimRefused
+        if reply == 0:
+            raise MustRunDry
         return [_claim(queue, to_list(row)) for row in to_list(reply)]
 
     return Call.of(script("claim"), keys.script_keys(queue), args, parse)

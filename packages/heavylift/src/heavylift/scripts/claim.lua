@@ -1,39 +1,92 @@
 -- Takes up to `slots` jobs from the queue, in priority order, and leases each to the worker.
 -- ARGV: boot token, number of the first claim, worker name, slots, jobs the worker holds, most messages to skip,
---       attempts and retention (ms) of adopted jobs whose type nobody has published
--- Returns false where a drain mark (see drain.lua) keeps the worker from its jobs, else a list, one entry a job:
+--       attempts and retention (ms) of adopted jobs whose type nobody has published,
+--       ms a suspect waits before a worker runs dry for it, ms that worker stays the one without asking again
+-- Returns false where a drain mark (see drain.lua) keeps the worker from its jobs, 0 where it runs dry, else a list, one
+-- entry a job:
 --   {uuid, token, message, type, input, attempt, alone, waited}. `input` is false for an adopted message of a stock
 --   producer, whose arguments are in the message; `waited` (ms) for all but a first attempt.
 -- A job that was lost twice is a suspect: put aside by who holds other jobs, and taken by a worker that holds nothing, which
--- claims no more meanwhile.
+-- claims no more meanwhile. As long as there is a backlog, a worker of several slots always holds something. So when the
+-- oldest suspect has waited too long, the first such worker that asks runs dry for it: it gets nothing until it holds
+-- nothing. It is the only one: <base>suspects_for names it, and ends when it asks no more (it died, or is drained).
 local boot, claim, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local slots, busy, skips = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local OWN = '^{"headers":{"heavylift":"[%w_.]+%-([%x%-]+)"'
 local SUSPECT_LOSSES = 2
 
-local SUSPECTS = base .. 'suspects'
+local SUSPECTS, DRY_WORKER = base .. 'suspects', base .. 'suspects_for'
+local PATIENCE, DRY_PERIOD = tonumber(ARGV[9]), ARGV[10]
 local MOST_UNREADABLE = 1000
 local ID, TASK, LONGEST = '^[%w._:-]+$', '^[%w%p]+$', 200
 
--- A worker that may take nothing gives way: had it taken a wake token, this gives another one to who may.
+-- For a worker that may take nothing: had it taken a wake token, this gives another one to who may.
+local function give_way()
+  if redis.call('EXISTS', SUSPECTS, unpack(KEYS, 2)) > 0 then pcall(wake) end -- a full Redis refuses the token only
+end
+
 local mark = redis.call('HGET', base .. 'draining', worker)
 local marked = mark and (tonumber(mark) or 0) > now
 if marked or slots == 0 then
-  if redis.call('EXISTS', SUSPECTS, unpack(KEYS, 2)) > 0 then pcall(wake) end -- a full Redis refuses the token only
+  give_way()
   if marked then return false end
   return {}
 end
-
-local suspects = redis.call('LLEN', SUSPECTS)
-if redis.call('EXISTS', unpack(KEYS, 2)) == 0 and (busy > 0 or suspects == 0) then return {} end
-check({'queued', 'running', 'expired', 'kept'})
-check_leases()
-redis.call('LLEN', base .. 'unreadable')
 
 local function is(key, kind)
   local found = redis.call('TYPE', key).ok
   return found == kind or found == 'none'
 end
+
+-- Returns the uuid a message is about, and its task if it is a stock producer's. nil: nothing can be made of it.
+local function subject(message)
+  local uuid = string.match(message, OWN)
+  if uuid then return uuid end
+  local readable, content = pcall(cjson.decode, message)
+  local headers = readable and type(content) == 'table' and content.headers
+  local function plain(name, pattern)
+    local value = type(headers) == 'table' and headers[name]
+    return type(value) == 'string' and #value <= LONGEST and string.match(value, pattern) or nil
+  end
+  local id, task = plain('id', ID), plain('task', TASK)
+  if id and task then return id, task end
+end
+
+-- Returns since when the oldest suspect is ready to run. Drops those before it that were cancelled while they waited.
+-- One that nothing can be made of is very old: who runs dry for it puts it aside.
+local function oldest_suspect()
+  redis.call('GET', base .. 'stale')
+  while skips > 0 do
+    local message = redis.call('LINDEX', SUSPECTS, -1)
+    if not message then break end
+    local uuid = subject(message)
+    if not uuid or not is(record(uuid), 'hash') then return 0 end
+    local facts = redis.call('HMGET', record(uuid), 'status', 'ready')
+    if facts[1] == 'queued' then return tonumber(facts[2]) or 0 end
+    redis.call('RPOP', SUSPECTS)
+    redis.call('DECR', base .. 'stale')
+    skips = skips - 1
+  end
+  return now
+end
+
+local function runs_dry()
+  local chosen = redis.call('GET', DRY_WORKER)
+  if chosen and chosen ~= worker or now - oldest_suspect() < PATIENCE then return false end
+  insist_on_master()
+  redis.call('SET', DRY_WORKER, worker, 'PX', DRY_PERIOD)
+  return true
+end
+
+local suspects = redis.call('LLEN', SUSPECTS)
+if suspects > 0 and busy > 0 and runs_dry() then
+  give_way()
+  return 0
+end
+if redis.call('EXISTS', unpack(KEYS, 2)) == 0 and (busy > 0 or suspects == 0) then return {} end
+check({'queued', 'running', 'expired', 'kept'})
+check_leases()
+redis.call('LLEN', base .. 'unreadable')
 
 -- Makes a record of a stock producer's message, unless it has one (it was claimed and returned, or was sent twice).
 local function adopt(uuid, task, step)
@@ -49,17 +102,7 @@ end
 -- Returns the uuid a message is about. nil: nothing can be made of it, and it was put aside for a person to look at,
 -- since at the end of its list it would stop the queue.
 local function read(message, step)
-  local uuid, task = string.match(message, OWN), nil
-  if not uuid then
-    local readable, content = pcall(cjson.decode, message)
-    local headers = readable and type(content) == 'table' and content.headers
-    local function plain(name, pattern)
-      local value = type(headers) == 'table' and headers[name]
-      return type(value) == 'string' and #value <= LONGEST and string.match(value, pattern) or nil
-    end
-    uuid, task = plain('id', ID), plain('task', TASK)
-    if not task then uuid = nil end
-  end
+  local uuid, task = subject(message)
   if not uuid or not is(record(uuid), 'hash') or not is(base .. 'events:' .. uuid, 'list') then
     redis.call('LPUSH', base .. 'unreadable', message)
     redis.call('LTRIM', base .. 'unreadable', 0, MOST_UNREADABLE - 1)
