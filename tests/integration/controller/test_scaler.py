@@ -65,6 +65,17 @@ def test_a_burst_on_an_empty_pool_is_one_change_straight_to_the_number(scaling: 
     assert scaling.place.scaled == [(0, 5)]
 
 
+def test_a_number_whose_answer_was_lost_is_looked_for_where_it_is_not_older(scaling: Scaling) -> None:
+    scaling.turns()
+    scaling.submit(5)
+    scaling.place.loses = True
+    assert "no answer came" in scaling.turns().note
+    scaling.place.meanwhile = scaling.place.arrive
+    scaling.turns()
+    assert scaling.place.meanwhile is None  # read anew: the change that came late was found, not made again
+    assert scaling.place.scaled == [(0, 5)]
+
+
 def test_a_number_somebody_else_sets_meanwhile_stands(scaling: Scaling) -> None:
     scaling.turns()
     scaling.submit(5)

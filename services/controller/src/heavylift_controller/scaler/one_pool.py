@@ -291,7 +291,11 @@ class OnePool:
             return f"the platform refuses {wanted} workers"
         if turn.fenced.term.left() <= 0:
             return "the leadership is over"
-        result = self._platform.scale(self.name, current=sight.replicas, to=wanted)
+        try:
+            result = self._platform.scale(self.name, current=sight.replicas, to=wanted)
+        except PlatformError:
+            self._acted = wanted, turn.at  # it may have been set, and what is seen next be older
+            raise
         if result is Scaled.DONE and self._at_rest and turn.look is not None:
             self._react(turn, turn.look)
         return self._scaled(turn, sight.replicas, wanted, result, decision)
