@@ -138,11 +138,22 @@ def test_a_queue_whose_keys_are_broken_harms_no_other(office: Office, tmp_path: 
 
 
 def test_a_process_that_began_ends_the_row_of_those_that_did_not(office: Office) -> None:
-    endings = [office.supervisor.stillbirth() for _ in range(10)]
-    office.supervisor.began()
+    endings = [office.supervisor.stillbirth(f"sample.{n}") for n in range(10)]
+    office.supervisor.began("sample.of-another-kind")
 
     assert [each.outcome for each in endings] == [Outcome.RELEASED] * 9 + [Outcome.LOST]
-    assert office.supervisor.stillbirth() == endings[0]
+    assert office.supervisor.stillbirth("sample.new") == endings[0]
+
+
+def test_a_job_whose_processes_never_begin_has_an_end_though_others_begin_beside_it(office: Office) -> None:
+    outcomes = []
+    for _ in range(10):
+        outcomes.append(office.supervisor.stillbirth("sample.poison").outcome)
+        office.supervisor.began("sample.healthy")
+
+    assert outcomes == [Outcome.RELEASED] * 9 + [Outcome.LOST]
+    office.supervisor.began("sample.poison")
+    assert office.supervisor.stillbirth("sample.poison").outcome is Outcome.RELEASED
 
 
 def test_a_newer_workers_job_types_stay(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

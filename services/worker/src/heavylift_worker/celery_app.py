@@ -40,7 +40,7 @@ def build_app(settings: WorkerSettings, registry: Registry, desk: Desk, queues: 
         worker_pool_putlocks=False,  # the desk counts slots
         worker_consumer="heavylift_worker.consumer:JobConsumer",
         worker_concurrency=settings.concurrency,
-        worker_pool="prefork",
+        worker_pool="heavylift_worker.pool:JobTaskPool",
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,

@@ -87,7 +87,7 @@ def stillborn(times: int) -> Ending:
     delay = min(STILLBORN_DELAY * 2 ** min(times - 1, 30), STILLBORN_DELAY_MAX)
     if times < STILLBORN_COUNTED_FROM:
         return Ending(Outcome.RELEASED, reason="its process died before it began", delay=delay)
-    error = JobError(type="lost", message=f"Its worker's processes die before they begin: {times} in a row.")
+    error = JobError(type="lost", message=f"Its worker's processes die before they begin it: {times} in a row.")
     return Ending(Outcome.LOST, error=error, reason="its process died before it began")
 
 

@@ -67,7 +67,7 @@ class JobRequest:
     def on_accepted(self, pid: int, _time_accepted: float) -> None:
         """Note the child that runs it. A job that was cancelled or lost meanwhile is not to be run."""
         self.pid = pid
-        self.supervisor.began()
+        self.supervisor.began(self.id)
         if self.desk.started(self.id, self.claim.token, pid):
             self.supervisor.meter.began(self.claim)
         else:
@@ -86,7 +86,7 @@ class JobRequest:
             kill_group(self.pid)  # what it started
         sentence = str(info.exception)
         if self.pid is None:
-            ending = self.supervisor.stillbirth()
+            ending = self.supervisor.stillbirth(self.id)
         else:
             ending = self.supervisor.loss(
                 sentence, signal=_number(_SIGNAL, sentence), code=_number(_EXIT_CODE, sentence)

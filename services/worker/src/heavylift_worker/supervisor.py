@@ -19,7 +19,7 @@ import shutil
 import signal as signals
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -92,7 +92,8 @@ class Supervisor(threading.Thread):
         self._said_hello: float | None = None
         self._away_since: float | None = None
         self._oom_kills = _oom_kills()
-        self._stillborn = 0
+        self._stillborn_in_a_row = 0
+        self._stillborn: Counter[str] = Counter()
         self._published = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -128,14 +129,16 @@ class Supervisor(threading.Thread):
         if self.desk.draining:
             self.wake()
 
-    def began(self) -> None:
+    def began(self, job_id: str) -> None:
         """Note that a child has begun a job."""
-        self._stillborn = 0
+        self._stillborn_in_a_row = 0
+        self._stillborn.pop(job_id, None)
 
-    def stillbirth(self) -> Ending:
+    def stillbirth(self, job_id: str) -> Ending:
         """Return the ending of an attempt whose process died before it began."""
-        self._stillborn += 1
-        return stillborn(self._stillborn)
+        self._stillborn_in_a_row += 1
+        self._stillborn[job_id] += 1  # whatever begins beside it: this may be about the job, such as a huge input
+        return stillborn(max(self._stillborn_in_a_row, self._stillborn[job_id]))
 
     def loss(self, sentence: str, *, signal: int | None, code: int | None) -> Ending:
         """Return the ending of an attempt whose process died."""

@@ -1,0 +1,43 @@
+"""Celery's prefork pool, with what it does otherwise when a child dies early or cannot be made.
+
+The problem: a job whose child dies before it says that it has begun is written to the next child, for as long as that
+goes on, and nobody is told. A child that did begin, and whose word of it was not read yet, counts as one that did not:
+its job runs twice under one claim. And a child that cannot be made leaves the pool in a state that ends the worker.
+
+The invariant: a job goes to one child. What becomes of it then is decided by whoever is told that the child was lost.
+
+All of this is about what celery 5.7.0 (AsynPool) and billiard 4.3 (Pool) do inside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery.concurrency.asynpool import AsynPool
+from celery.concurrency.prefork import TaskPool
+
+logger = structlog.get_logger()
+
+
+class JobPool(AsynPool):
+    """Children that run jobs."""
+
+    _find_worker_queues: Any
+    _pool: list[Any]
+    _queues: dict[Any, Any]
+
+    def on_partial_read(self, job: Any, proc: Any) -> None:  # noqa: ANN401 - Celery's
+        """Have a job lost whose child died before it began; Celery would hand it to the next child."""
+        if not job._accepted:
+            self.process_flush_queues(proc)  # it may have said that it began, and even that it has ended
+        if not job._accepted:
+            job._accepted = True  # by the dead one: this is what keeps Celery from putting it back
+            self.mark_as_worker_lost(job, proc.exitcode)
+        super().on_partial_read(job, proc)
+
+
+class JobTaskPool(TaskPool):
+    """The pool as Celery's controller wants it."""
+
+    Pool = JobPool

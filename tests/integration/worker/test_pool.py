@@ -1,0 +1,156 @@
+"""The pool alone, in an event loop that the test turns: children that die, at every moment."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import termios
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kombu.asynchronous import Hub
+
+from heavylift_worker.pool import JobPool
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass
+class Loop:
+    """An event loop with a pool of two children."""
+
+    hub: Hub
+    pool: JobPool
+    heard: list[str] = field(default_factory=list)
+    """What the pool said of jobs."""
+
+    def turn_until(self, condition: Callable[[], object], *, what: str) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not come: {self.heard}"
+            self.hub.run_once()
+
+    def ready(self) -> bool:
+        return len(self.pool._all_inqueues) == 2
+
+    def submit(self, function: Callable[..., object], *args: object) -> Any:
+        return self.pool.apply_async(
+            function,
+            args,
+            accept_callback=lambda *_: self.heard.append("accepted"),
+            callback=lambda value: self.heard.append(f"returned {value}"),
+            error_callback=lambda info: self.heard.append(f"lost: {info.exception}"),
+        )
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    hub = Hub()
+    pool = JobPool(2, threads=False, enable_timeouts=True, synack=False, sched_strategy="fair")
+    pool.register_with_event_loop(hub)
+    hub.call_repeatedly(0.02, pool.maintain_pool)  # a worker does it when SIGCHLD comes
+    loop = Loop(hub, pool)
+    loop.turn_until(loop.ready, what="the children's start")
+    yield loop
+    for child in pool._pool:
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+    pool._terminate.cancel()
+    hub.close()
+
+
+def await_death(pid: int) -> None:
+    """Wait for it, and leave it to be waited for."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+class Poison:
+    """Kills whoever reads it, as the kernel does where the input takes all memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return die, (self.folder,)
+
+
+def die(folder: Path) -> None:
+    with (folder / "died").open("a") as file:
+        file.write("once\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_job_whose_child_dies_before_it_begins_is_lost_and_goes_to_no_other(loop: Loop, tmp_path: Path) -> None:
+    loop.submit(str, Poison(tmp_path))
+    loop.turn_until(lambda: loop.heard or len(_lines(tmp_path / "died")) > 2, what="its end")
+    loop.turn_until(loop.ready, what="another child")
+
+    assert len(_lines(tmp_path / "died")) == 1
+    [said] = loop.heard
+    assert "signal 9 (SIGKILL)" in said
+    assert not loop.pool._cache
+    loop.submit(max, 7, 2)
+    loop.submit(max, 7, 2)
+    loop.turn_until(lambda: loop.heard.count("returned 7") == 2, what="other jobs' ends")
+
+
+def ran(folder: Path, ending: str) -> str:
+    """Run until it may end; the first process to do so dies in the middle."""
+    with (folder / "ran").open("a") as file:
+        file.write("once\n")
+    while not (folder / "go").exists():
+        time.sleep(0.001)
+    if ending == "dies" and len(_lines(folder / "ran")) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "well"
+
+
+@pytest.mark.parametrize("ending", ["dies", "returns"])
+def test_a_job_does_not_run_again_whose_child_dies_while_anothers_death_is_seen_to(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    other, child = loop.pool._pool  # in this order: the pool looks at the last one first
+    loop.submit(ran, tmp_path, ending)
+    write: Any = loop.hub.consolidate_callback
+    write([child.inqW_fd])
+    while not (tmp_path / "ran").exists():  # meanwhile the loop does not turn, so nothing of it is heard
+        time.sleep(0.001)
+    os.kill(other.pid, signal.SIGKILL)
+    await_death(other.pid)
+    flush = loop.pool.process_flush_queues
+
+    def flush_slowly(process: Any) -> None:
+        if process is other:
+            began = _unread(child)
+            (tmp_path / "go").touch()
+            if ending == "returns":
+                wait_until(lambda: _unread(child) > began, what="its word that it has ended")
+                os.kill(child.pid, signal.SIGKILL)
+            await_death(child.pid)
+        flush(process)
+
+    monkeypatch.setattr(loop.pool, "process_flush_queues", flush_slowly)
+    loop.pool.maintain_pool()
+    loop.turn_until(lambda: len(loop.heard) >= 2 and loop.ready(), what="the job's end")
+
+    accepted, end = loop.heard
+    assert (accepted, "SIGKILL" in end) == ("accepted", ending == "dies")
+    assert len(_lines(tmp_path / "ran")) == 1
+
+
+def _unread(process: Any) -> int:
+    """Return how many bytes of what the process said were not read yet."""
+    count = array("i", [0])
+    fcntl.ioctl(process.outqR_fd, termios.FIONREAD, count)
+    return count[0]
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
