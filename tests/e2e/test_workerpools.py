@@ -272,8 +272,9 @@ def _told(namespace: Namespace) -> str:
 
 def _listed(namespace: Namespace) -> str:
     """Return the WorkerPools; a new kind is not found for a while, by kubectl and by the API server itself."""
+    path = f"/apis/heavylift.dev/v1alpha1/namespaces/{namespace.name}/workerpools"
     with suppress(CommandFailed):
-        return namespace.kubectl("get", "--raw", f"/apis/heavylift.dev/v1alpha1/namespaces/{namespace.name}/workerpools")
+        return namespace.kubectl("get", "--raw", path)
     return ""
 
 
