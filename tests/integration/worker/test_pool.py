@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 from kombu.asynchronous import Hub
 
 from heavylift_worker.pool import JobPool
@@ -143,6 +145,41 @@ def test_a_job_does_not_run_again_whose_child_dies_while_anothers_death_is_seen_
     accepted, end = loop.heard
     assert (accepted, "SIGKILL" in end) == ("accepted", ending == "dies")
     assert len(_lines(tmp_path / "ran")) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
+def test_a_child_that_cannot_be_made_is_made_later(loop: Loop, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse() -> int:
+        raise OSError(number, os.strerror(number))
+
+    lost, other = loop.pool._pool
+    os.kill(lost.pid, signal.SIGKILL)
+    await_death(lost.pid)
+    with monkeypatch.context() as limits, structlog.testing.capture_logs() as logs:
+        limits.setattr(os, "fork", refuse)
+        loop.pool.maintain_pool()
+        open_files = _open_files()
+        for _ in range(3):
+            loop.pool.maintain_pool()
+
+        assert [each.pid for each in loop.pool._pool] == [other.pid]
+        assert _open_files() == open_files
+        loop.submit(max, 7, 2)
+        loop.turn_until(lambda: "returned 7" in loop.heard, what="the end of a job in the child that is left")
+    assert {each["event"] for each in logs} == {"fork_refused"}
+    assert logs[0]["error"].endswith(os.strerror(number))
+
+    loop.turn_until(loop.ready, what="the child")
+    assert len(loop.pool._pool) == 2
+    loop.heard.clear()
+    for _ in range(2):
+        loop.submit(os.getpid)
+    loop.turn_until(lambda: len(loop.heard) == 4, what="the ends of jobs in both")
+    assert len({each for each in loop.heard if each.startswith("returned")}) == 2
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def _unread(process: Any) -> int:

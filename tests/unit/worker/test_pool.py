@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 from billiard.pool import ApplyResult, Pool
+from billiard.popen_fork import Popen
 from celery.concurrency.asynpool import AsynPool
 
 
@@ -25,3 +26,9 @@ def test_a_partial_read_is_still_where_a_child_ends_that_has_been_given_a_job() 
 
     assert "if job._write_to and not job._write_to._is_alive():" in source
     assert "self.on_partial_read(job, job._write_to)" in source
+
+
+def test_a_refused_fork_still_leaves_its_pipe_open() -> None:
+    source = inspect.getsource(Popen._launch)
+
+    assert "parent_r, child_w = os.pipe()\n        self.pid = os.fork()" in source

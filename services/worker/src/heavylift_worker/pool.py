@@ -11,9 +11,12 @@ All of this is about what celery 5.7.0 (AsynPool) and billiard 4.3 (Pool) do ins
 
 from __future__ import annotations
 
+import os
+import traceback
 from typing import Any
 
 import structlog
+from billiard.popen_fork import Popen
 from celery.concurrency.asynpool import AsynPool
 from celery.concurrency.prefork import TaskPool
 
@@ -35,6 +38,35 @@ class JobPool(AsynPool):
             job._accepted = True  # by the dead one: this is what keeps Celery from putting it back
             self.mark_as_worker_lost(job, proc.exitcode)
         super().on_partial_read(job, proc)
+
+    def _repopulate_pool(self, exitcodes: list[int]) -> None:
+        """Replace dead children, as far as the system lets. The pool tries again after its five seconds, and sooner."""
+        try:
+            super()._repopulate_pool(exitcodes)
+        except (OSError, MemoryError) as error:
+            self._withdraw_unstarted()
+            _close_pipe_of_refused_fork(error)
+            logger.warning(
+                "fork_refused",
+                error=str(error) or type(error).__name__,
+                children=len(self._pool),
+                wanted=self._processes,
+                remedy="More pids or memory for the container or node, or fewer slots (HEAVYLIFT_CONCURRENCY).",
+            )
+
+    def _withdraw_unstarted(self) -> None:
+        # Celery would take the process for one that has ended, and look for its pid.
+        for process in [each for each in self._pool if each._popen is None]:
+            self._pool.remove(process)
+            self._queues[self._find_worker_queues(process)] = None
+
+
+def _close_pipe_of_refused_fork(error: BaseException) -> None:
+    # Popen._launch makes a pipe for the child and forgets it where the fork fails: two files every few seconds.
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is Popen._launch.__code__:
+            for name in {"parent_r", "child_w"} & frame.f_locals.keys():
+                os.close(frame.f_locals[name])
 
 
 class JobTaskPool(TaskPool):
