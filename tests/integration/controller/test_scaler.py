@@ -387,6 +387,7 @@ def test_with_a_full_redis_workers_report_and_are_called(scaling: Scaling) -> No
 
 def test_reports_of_a_foreign_type_freeze_the_pools_and_it_is_told(scaling: Scaling) -> None:
     scaling.at_rest(2)
+    scaling.place.boots = False
     scaling.redis.delete(scaling.keys.workers)
     scaling.redis.set(scaling.keys.workers, "not a hash")
     for _ in range(DRAIN):
