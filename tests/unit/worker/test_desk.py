@@ -13,7 +13,7 @@ import pytest
 
 from heavylift.ids import new_job_id
 from heavylift.operations import Claim, Claimant, Ending, Outcome
-from heavylift_worker.desk import Desk
+from heavylift_worker.desk import Desk, kill_group
 from tests.waiting import wait_until
 
 LOST = Ending(Outcome.LOST)
@@ -237,3 +237,12 @@ def test_a_child_that_runs_a_job_begins_no_other(desk: Desk) -> None:
 
     assert desk.started(*second, 4711)
     assert [each.claim.token for each in desk.snapshot()] == ["boot:2"]
+
+
+def test_a_group_of_which_only_another_users_process_is_left_is_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kernel(_group: int, _number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", kernel)
+
+    kill_group(12345)  # raises nothing: what follows it, the attempt's end, must be

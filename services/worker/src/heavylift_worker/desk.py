@@ -266,12 +266,12 @@ class Desk:
 
 
 def kill_group(pid: int) -> None:
-    """Kill a child and every process of its group; nothing happens if all are gone.
+    """Kill a child and every process of its group; nothing happens if all are gone, or what is left is another user's.
 
     Only the group: the child may be dead and waited for, and its number another's. No new process gets the number of a
     group that has members.
     """
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
