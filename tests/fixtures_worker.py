@@ -90,6 +90,10 @@ class Jobs:
     def events(self, job_id: JobId) -> list[str]:
         return [json.loads(each)["event"] for each in self.redis.lrange(self.store.keys.events(*job_id), 0, -1)]
 
+    def calls(self, command: str) -> int:
+        """Return how often Redis was told to do it."""
+        return self.redis.info("commandstats")[f"cmdstat_{command}"]["calls"]
+
     def wake(self, queue: str = "sample") -> None:
         """Let a waiting worker look. A stock producer pushes no token: its message is found a few seconds later."""
         self.redis.lpush(self.store.keys.wake(queue), "1")

@@ -44,14 +44,15 @@ class Picture:
             str(name): {member.decode(): score for member, score in next(replies)}
             for name in (*JobStatus, "due", "kept")
         }
-        self.lists = [Counter(_uuid_of(message) for message in next(replies)) for _ in bench.keys.lists(QUEUE)]
-        self.suspects = Counter(_uuid_of(message) for message in next(replies))
+        self.lists = [Counter(uuid_of(message) for message in next(replies)) for _ in bench.keys.lists(QUEUE)]
+        self.suspects = Counter(uuid_of(message) for message in next(replies))
         self.leases = {uuid.decode(): token for uuid, token in next(replies).items()}
         self.beats = {uuid.decode() for uuid in next(replies)}
         self.tokens: int = next(replies)
 
 
-def _uuid_of(message: bytes) -> str:
+def uuid_of(message: bytes) -> str:
+    """Return the uuid of the job that a message is about."""
     match = _UUID.search(message)
     assert match, message
     return match[1].decode()

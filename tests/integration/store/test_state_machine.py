@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from heavylift import operations as ops
-from heavylift.errors import ClaimRefused, QueueFull
+from heavylift.errors import ClaimRefused, MustRunDry, QueueFull
 from heavylift.ids import JobId
 from heavylift.model import TERMINAL, JobStatus, Priority
 from heavylift.operations import Claim, Lease, LeaseState, Outcome, Submission
 from tests.integration.store.bench import QUEUE, Bench
-from tests.integration.store.invariants import SUSPECT_LOSSES, Picture, contradictions
+from tests.integration.store.invariants import SUSPECT_LOSSES, Picture, contradictions, uuid_of
 
 pytestmark = pytest.mark.integration
 
@@ -49,6 +49,8 @@ class Expected:
     renewals: int = 0
     events: list[bytes] = field(default_factory=list)
     replays: int = 0
+    overdue: bool = False
+    """It has waited for too long since it became ready to run."""
 
     @property
     def priority(self) -> Priority:
@@ -67,6 +69,7 @@ class Expected:
     def start(self, claim: Claim) -> None:
         self.status, self.token, self.renewals, self.started = JobStatus.RUNNING, claim.token, 0, True
         self.attempts += 1
+        self.overdue = False
 
     def end(self, outcome: Outcome, *, delayed: bool) -> None:
         """Apply what scripts/finish.lua promises for an attempt that holds its lease."""
@@ -110,6 +113,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.seen: list[Lease] = []
         self.submitted = 0
         self.marked: set[str] = set()
+        self.dry_worker: str | None = None
         self.epoch = 1
         self.arrived = 0
         self.served = 0
@@ -178,6 +182,9 @@ class StoreMachine(RuleBasedStateMachine):
         busy = self.held(worker)
         if any(claim.alone for claim in self.claims if self.runs(claim) and claim.token.startswith(f"boot-{worker}:")):
             return
+        if busy and self.dry_worker in {None, worker} and self.suspect_is_overdue():
+            self.run_dry(worker, slots, busy)
+            return
         waiting = dict(self.of(JobStatus.QUEUED))
         claims = self.bench.claim(worker, slots=slots, busy=busy)
         self.settle_expired(waiting)
@@ -197,6 +204,48 @@ class StoreMachine(RuleBasedStateMachine):
             left = {uuid for uuid, job in ready.items() if not job.late and job.losses < SUSPECT_LOSSES}
             assert len(claims) == slots or not left, "a slot stayed empty while a job waited"
         self.claims += claims
+
+    def suspect_is_overdue(self) -> bool:
+        """Whether the first one put aside is, but for those that were cancelled."""
+        messages = self.bench.ask("LRANGE", self.bench.keys.suspects(QUEUE), 0, -1)
+        jobs = (self.jobs.get(uuid_of(message)) for message in reversed(messages))
+        return next((job.overdue for job in jobs if job and job.status is JobStatus.QUEUED), False)
+
+    def run_dry(self, worker: str, slots: int, busy: int) -> None:
+        with pytest.raises(MustRunDry):
+            self.bench.claim(worker, slots=slots, busy=busy)
+        self.dry_worker = worker
+        assert self.bench.ask("PERSIST", self.bench.keys.suspects_for(QUEUE)), "it must end by itself"
+
+    @rule(order=st.permutations(["a", "b", "c"]), slots=st.integers(1, 2))
+    def put_a_suspect_aside(self, order: list[str], slots: int) -> None:
+        """One worker loses what it gets, another one holds something and asks again: chance does that too seldom."""
+        busy, unlucky = ([worker for worker in order if worker not in self.marked] + order)[:2]
+        self.submit(count=2, priority=Priority.NORMAL, most=4, run_in=None, expires_in=None, bound=0)
+        self.the_scene_agrees()
+        self.claim(worker=busy, slots=slots)
+        for _ in range(SUSPECT_LOSSES):
+            before = len(self.claims)
+            self.claim(worker=unlucky, slots=1)
+            self.the_scene_agrees()
+            if len(self.claims) > before:
+                self.finish(at=0, outcome=Outcome.LOST, delay=0)
+                self.the_scene_agrees()
+        self.claim(worker=busy, slots=slots)
+
+    @precondition(lambda self: any(job.losses >= SUSPECT_LOSSES for _, job in self.of(JobStatus.QUEUED)))
+    @rule()
+    def suspects_wait_long(self) -> None:
+        for uuid, job in self.of(JobStatus.QUEUED):
+            if job.losses >= SUSPECT_LOSSES:
+                self.bench.ask("HSET", self.bench.keys.job(QUEUE, uuid), "ready", 1)
+                job.overdue = True
+
+    @precondition(lambda self: self.dry_worker)
+    @rule()
+    def dry_worker_asks_no_more(self) -> None:
+        assert self.bench.ask("DEL", self.bench.keys.suspects_for(QUEUE)) == 1
+        self.dry_worker = None
 
     @rule(mark=st.sets(st.sampled_from(["a", "b", "c"])), release=st.sets(st.sampled_from(["a", "b", "c"])))
     def drain(self, mark: set[str], release: set[str]) -> None:

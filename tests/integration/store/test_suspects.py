@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
 from heavylift import operations as ops
@@ -10,17 +14,20 @@ from heavylift.constants import DRY_PERIOD, SUSPECT_PATIENCE
 from heavylift.errors import ClaimRefused, MustRunDry
 from heavylift.ids import JobId
 from heavylift.model import JobStatus
-from heavylift.operations import Claim
+from heavylift.operations import Claim, Outcome
 from tests.integration.store.bench import QUEUE, Bench
 
 pytestmark = pytest.mark.integration
 
+ROUNDS = 45
+"""In each of them every worker ends a job. A suspect is overdue after three; four later the fullest worker is empty."""
+
 
 class Worker:
-    """Asks as a worker of two slots does: whenever one of them is free, and nothing it holds must run alone."""
+    """Asks whenever a slot is free, and nothing that it holds must run alone."""
 
-    def __init__(self, bench: Bench, name: str) -> None:
-        self.name = name
+    def __init__(self, bench: Bench, name: str, *, slots: int = 2) -> None:
+        self.name, self.slots = name, slots
         self.bench = bench
         self.holds: list[Claim] = []
 
@@ -28,14 +35,24 @@ class Worker:
         if any(claim.alone for claim in self.holds):
             return
         try:
-            self.holds += self.bench.claim(self.name, slots=2 - len(self.holds), busy=len(self.holds))
+            self.holds += self.bench.claim(self.name, slots=self.slots - len(self.holds), busy=len(self.holds))
         except MustRunDry:
             assert self.holds
+            assert dry_worker(self.bench) == self.name.encode()
 
-    def end_one(self) -> JobId:
-        claim = self.holds.pop(0)
+    def end_one(self, at: int = 0) -> JobId:
+        claim = self.holds.pop(at % len(self.holds))
         assert self.bench.finish(claim).first
         return claim.id
+
+    def vanishes_if_dry(self) -> bool:
+        """Be gone with all that is held, and asked for, if it is the one that runs dry."""
+        if dry_worker(self.bench) != self.name.encode():
+            return False
+        for claim in self.holds:
+            self.bench.reap(claim)
+        self.bench.ask("DEL", self.bench.keys.suspects_for(QUEUE))  # as its end does
+        return True
 
 
 def age(bench: Bench, suspect: JobId, seconds: float = SUSPECT_PATIENCE.total_seconds()) -> None:
@@ -77,6 +94,49 @@ def test_a_suspect_starts_however_many_wait_behind_it(bench: Bench) -> None:
 
     assert bench.status(suspect) == JobStatus.SUCCEEDED
     assert younger == 39, "no more than one worker gets nothing, and no longer than it has to"
+
+
+@given(
+    slots=st.lists(st.integers(1, 4), min_size=2, max_size=4),
+    suspects=st.integers(1, 3),
+    gone=st.integers(0, 15),
+    order=st.randoms(use_true_random=False),
+)
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each run begins with an empty Redis
+)
+def test_every_suspect_starts_whatever_the_workers_do(
+    redis_url: str, slots: list[int], suspects: int, gone: int, order: Random
+) -> None:
+    """Jobs end in any order, there is always another one, and a worker vanishes while it runs dry."""
+    bench = Bench(redis_url)
+    bench.ask("FLUSHALL")
+    workers = [Worker(bench, f"w{at}", slots=each) for at, each in enumerate(slots)]
+    for worker in workers:
+        for _ in range(worker.slots):
+            bench.submit()
+        worker.ask()
+    waiting = [bench.submit(max_attempts=9) for _ in range(suspects)]
+    for _ in range(2):
+        for claim in bench.claim("another", slots=suspects):
+            bench.finish(claim, Outcome.LOST)
+    for turn in range(ROUNDS):
+        waiting = [suspect for suspect in waiting if bench.status(suspect) is JobStatus.QUEUED]
+        for suspect in waiting:
+            age(bench, suspect, SUSPECT_PATIENCE.total_seconds() / 3)
+        if turn >= gone and len(workers) == len(slots):
+            workers = [worker for worker in workers if not worker.vanishes_if_dry()]
+        for worker in order.sample(workers, len(workers)):
+            bench.submit()
+            worker.end_one(order.randrange(worker.slots))
+            worker.ask()
+    bench.store.close()
+
+    assert waiting == []
 
 
 def test_no_worker_runs_dry_for_a_suspect_that_has_just_been_lost(bench: Bench) -> None:

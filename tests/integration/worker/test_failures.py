@@ -194,6 +194,9 @@ def test_a_suspect_runs_while_there_is_always_other_work(
     (first / "go").touch()
     wait_until(lambda: worker.events("running_dry_for_a_job_that_runs_alone"), what="a worker that runs dry")
     backlog.append(own_jobs.submit("hold_b", folder=other))  # of the queue that is served first
+    asked, [lease] = own_jobs.calls("evalsha"), own_jobs.leases()
+    wait_until(lambda: own_jobs.leases()[0].beats >= lease.beats + 2, what="two renewals")
+    assert own_jobs.calls("evalsha") - asked < 30, "it asks without a pause"
     (other / "go").touch()
     (second / "go").touch()
 
