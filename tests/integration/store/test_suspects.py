@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
@@ -107,6 +107,7 @@ def test_a_suspect_starts_however_many_wait_behind_it(bench: Bench) -> None:
     deadline=None,
     derandomize=True,
     database=None,
+    phases=[Phase.generate],  # shrinking takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each run begins with an empty Redis
 )
 def test_every_suspect_starts_whatever_the_workers_do(

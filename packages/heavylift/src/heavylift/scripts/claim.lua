@@ -16,7 +16,6 @@ local OWN = '^{"headers":{"heavylift":"[%w_.]+%-([%x%-]+)"'
 local SUSPECT_LOSSES = 2
 
 local SUSPECTS, DRY_WORKER = base .. 'suspects', base .. 'suspects_for'
-local PATIENCE, DRY_PERIOD = tonumber(ARGV[9]), ARGV[10]
 local MOST_UNREADABLE = 1000
 local ID, TASK, LONGEST = '^[%w._:-]+$', '^[%w%p]+$', 200
 
@@ -32,6 +31,10 @@ if marked or slots == 0 then
   if marked then return false end
   return {}
 end
+
+local suspects = redis.call('LLEN', SUSPECTS)
+local waits = redis.call('EXISTS', unpack(KEYS, 2)) > 0
+if not waits and suspects == 0 then return {} end
 
 local function is(key, kind)
   local found = redis.call('TYPE', key).ok
@@ -72,18 +75,17 @@ end
 
 local function runs_dry()
   local chosen = redis.call('GET', DRY_WORKER)
-  if chosen and chosen ~= worker or now - oldest_suspect() < PATIENCE then return false end
+  if chosen and chosen ~= worker or now - oldest_suspect() < tonumber(ARGV[9]) then return false end
   insist_on_master()
-  redis.call('SET', DRY_WORKER, worker, 'PX', DRY_PERIOD)
+  redis.call('SET', DRY_WORKER, worker, 'PX', ARGV[10])
   return true
 end
 
-local suspects = redis.call('LLEN', SUSPECTS)
 if suspects > 0 and busy > 0 and runs_dry() then
   give_way()
   return 0
 end
-if redis.call('EXISTS', unpack(KEYS, 2)) == 0 and (busy > 0 or suspects == 0) then return {} end
+if not waits and busy > 0 then return {} end
 check({'queued', 'running', 'expired', 'kept'})
 check_leases()
 redis.call('LLEN', base .. 'unreadable')
