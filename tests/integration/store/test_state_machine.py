@@ -113,6 +113,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.seen: list[Lease] = []
         self.submitted = 0
         self.marked: set[str] = set()
+        self.suspect = ""
+        """The one that was taken last."""
         self.dry_worker: str | None = None
         self.epoch = 1
         self.arrived = 0
@@ -182,13 +184,14 @@ class StoreMachine(RuleBasedStateMachine):
         busy = self.held(worker)
         if any(claim.alone for claim in self.claims if self.runs(claim) and claim.token.startswith(f"boot-{worker}:")):
             return
-        if busy and self.dry_worker in {None, worker} and self.suspect_is_overdue():
+        if busy and not self.suspect_runs() and self.dry_worker in {None, worker} and self.suspect_is_overdue():
             self.run_dry(worker, slots, busy)
             return
         waiting = dict(self.of(JobStatus.QUEUED))
         claims = self.bench.claim(worker, slots=slots, busy=busy)
         self.settle_expired(waiting)
         ready = {uuid: job for uuid, job in waiting.items() if job.status is JobStatus.QUEUED}
+        innocents = [job for job in ready.values() if job.losses < SUSPECT_LOSSES]
         for claim in claims:
             job = ready.pop(claim.id.uuid)
             innocent = [other for other in ready.values() if other.losses < SUSPECT_LOSSES]
@@ -200,10 +203,16 @@ class StoreMachine(RuleBasedStateMachine):
         if any(claim.alone for claim in claims):
             assert busy == 0
             assert len(claims) == 1
+            assert not self.suspect_runs() or not innocents, "one at a time while others wait"
+            self.suspect, self.dry_worker = claims[0].id.uuid, None
         else:
             left = {uuid for uuid, job in ready.items() if not job.late and job.losses < SUSPECT_LOSSES}
             assert len(claims) == slots or not left, "a slot stayed empty while a job waited"
         self.claims += claims
+
+    def suspect_runs(self) -> bool:
+        """Whether the one that was taken last does."""
+        return any(claim.id.uuid == self.suspect and self.runs(claim) for claim in self.claims)
 
     def suspect_is_overdue(self) -> bool:
         """Whether the first one put aside is, but for those that were cancelled."""

@@ -140,6 +140,40 @@ def test_every_suspect_starts_whatever_the_workers_do(
     assert waiting == []
 
 
+def test_many_suspects_leave_the_others_their_workers(bench: Bench) -> None:
+    """A node that dies twice makes suspects of all that ran on it."""
+    workers = [Worker(bench, name, slots=3) for name in "abcd"]
+    many = [bench.submit(max_attempts=9) for _ in range(12)]
+    for _ in range(2):
+        for claim in bench.claim("gone", slots=len(many)):
+            bench.finish(claim, Outcome.LOST)
+    for _ in range(12):
+        bench.submit()
+    for turn in range(60):
+        for worker in workers:
+            bench.submit()
+            worker.ask()
+            alone = [claim.id for each in workers for claim in each.holds if claim.alone]
+            assert len(alone) <= 1, "one at a time while others wait"
+            if turn % 4 == 0 or not any(claim.alone for claim in worker.holds):  # suspects last four times as long
+                worker.end_one()
+        for suspect in many:
+            age(bench, suspect, SUSPECT_PATIENCE.total_seconds() / 3)
+    ended = [bench.status(suspect) for suspect in many]
+    assert ended.count(JobStatus.SUCCEEDED) >= 6
+
+
+def test_suspects_take_all_workers_where_nothing_else_waits(bench: Bench) -> None:
+    many = {bench.submit(max_attempts=9) for _ in range(3)}
+    for _ in range(2):
+        for claim in bench.claim("gone", slots=len(many)):
+            bench.finish(claim, Outcome.LOST)
+    bench.submit()
+    bench.claim("busy", busy=1)
+
+    assert {bench.claim_one(name).id for name in "abc"} == many
+
+
 def test_no_worker_runs_dry_for_a_suspect_that_has_just_been_lost(bench: Bench) -> None:
     suspect_aside(bench, aged=False)
     bench.submit()

@@ -286,7 +286,9 @@ class Channel(stock.Channel):
 
     def _take(self, asked: _Asked, reply: Reply) -> None:
         claims = asked.call.parse([reply])
-        self._running_dry = False
+        if self._running_dry:
+            self._running_dry = False
+            self.desk.run_dry(0.0)
         # A full hand may have left more behind; then the same queue is asked again, in its turn.
         self._look = 0 if claims and len(claims) == asked.room else self._look + 1
         for claim in claims:  # all of them first: a failed delivery must not lose the rest

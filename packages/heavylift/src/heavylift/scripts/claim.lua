@@ -9,13 +9,15 @@
 -- A job that was lost twice is a suspect: put aside by who holds other jobs, and taken by a worker that holds nothing, which
 -- claims no more meanwhile. As long as there is a backlog, a worker of several slots always holds something. So when the
 -- oldest suspect has waited too long, the first such worker that asks runs dry for it: it gets nothing until it holds
--- nothing. It is the only one: <base>suspects_for names it, and ends when it asks no more (it died, or is drained).
+-- nothing. <base>suspects_for names it, and ends when it asks no more (it died, or is drained).
+-- While other jobs wait, one worker at a time runs dry for a suspect or runs one: <base>suspect is the uuid of the one that
+-- was taken last. Many suspects must not take all workers from the others.
 local boot, claim, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local slots, busy, skips = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local OWN = '^{"headers":{"heavylift":"[%w_.]+%-([%x%-]+)"'
 local SUSPECT_LOSSES = 2
 
-local SUSPECTS, DRY_WORKER = base .. 'suspects', base .. 'suspects_for'
+local SUSPECTS, SUSPECT, DRY_WORKER = base .. 'suspects', base .. 'suspect', base .. 'suspects_for'
 local MOST_UNREADABLE = 1000
 local ID, TASK, LONGEST = '^[%w._:-]+$', '^[%w%p]+$', 200
 
@@ -73,9 +75,12 @@ local function oldest_suspect()
   return now
 end
 
+local running = redis.call('GET', SUSPECT)
+local one_runs = running and redis.call('HEXISTS', base .. 'leases', running) == 1
+
 local function runs_dry()
   local chosen = redis.call('GET', DRY_WORKER)
-  if chosen and chosen ~= worker or now - oldest_suspect() < tonumber(ARGV[9]) then return false end
+  if one_runs or chosen and chosen ~= worker or now - oldest_suspect() < tonumber(ARGV[9]) then return false end
   insist_on_master()
   redis.call('SET', DRY_WORKER, worker, 'PX', ARGV[10])
   return true
@@ -86,6 +91,7 @@ if suspects > 0 and busy > 0 and runs_dry() then
   return 0
 end
 if not waits and busy > 0 then return {} end
+local takes_suspects = busy == 0 and not (waits and one_runs)
 check({'queued', 'running', 'expired', 'kept'})
 check_leases()
 redis.call('LLEN', base .. 'unreadable')
@@ -116,7 +122,7 @@ end
 
 local taken = {}
 local alone = false
-for i = busy == 0 and suspects > 0 and 1 or 2, #KEYS do
+for i = takes_suspects and suspects > 0 and 1 or 2, #KEYS do
   local list = i == 1 and SUSPECTS or KEYS[i]
   local step = (i - 2) * 3
   while #taken < slots and skips > 0 and not alone do
@@ -132,7 +138,7 @@ for i = busy == 0 and suspects > 0 and 1 or 2, #KEYS do
       conclude(uuid, 'queued', 'expired', ',"reason":"not started before expires_at"', {})
       redis.call('DECR', base .. 'stale')
       skips = skips - 1
-    elseif tonumber(job[7] or 0) >= SUSPECT_LOSSES and busy + #taken > 0 then
+    elseif tonumber(job[7] or 0) >= SUSPECT_LOSSES and (#taken > 0 or not takes_suspects) then
       redis.call('LPUSH', SUSPECTS, message) -- no token: an idle worker looks within its look interval
       skips = skips - 1
     else
@@ -148,6 +154,10 @@ for i = busy == 0 and suspects > 0 and 1 or 2, #KEYS do
       move(uuid, 'queued', 'running', step, job[9])
       event(uuid, 'running', ',"attempt":' .. attempt .. ',"worker":' .. cjson.encode(worker))
       local waited = attempt == 1 and math.max(0, now - math.max(tonumber(job[9]), tonumber(job[10] or 0)))
+      if alone then
+        redis.call('SET', SUSPECT, uuid)
+        redis.call('DEL', DRY_WORKER)
+      end
       taken[#taken + 1] = {uuid, token, message, job[2], job[3], attempt, alone and 1 or 0, waited}
     end
   end

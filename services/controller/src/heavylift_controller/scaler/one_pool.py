@@ -294,7 +294,7 @@ class OnePool:
         try:
             result = self._platform.scale(self.name, current=sight.replicas, to=wanted)
         except PlatformError:
-            self._acted = wanted, turn.at  # it may have been set, and what is seen next be older
+            self._doubted = True  # it may have been set, and what is seen next be older
             raise
         if result is Scaled.DONE and self._at_rest and turn.look is not None:
             self._react(turn, turn.look)
