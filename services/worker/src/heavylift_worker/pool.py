@@ -44,7 +44,8 @@ class JobPool(AsynPool):
         try:
             super()._repopulate_pool(exitcodes)
         except (OSError, MemoryError) as error:
-            self._withdraw_unstarted()
+            if not self._withdraw_unstarted():
+                raise  # a child that nobody listens to is worse than another worker
             _close_pipe_of_refused_fork(error)
             logger.warning(
                 "fork_refused",
@@ -54,11 +55,13 @@ class JobPool(AsynPool):
                 remedy="More pids or memory for the container or node, or fewer slots (HEAVYLIFT_CONCURRENCY).",
             )
 
-    def _withdraw_unstarted(self) -> None:
-        # Celery would take the process for one that has ended, and look for its pid.
-        for process in [each for each in self._pool if each._popen is None]:
+    def _withdraw_unstarted(self) -> bool:
+        """Take back what was not started; whether there was any. Celery would take it for one that has ended."""
+        unstarted = [each for each in self._pool if each._popen is None]
+        for process in unstarted:
             self._pool.remove(process)
             self._queues[self._find_worker_queues(process)] = None
+        return bool(unstarted)
 
 
 def _close_pipe_of_refused_fork(error: BaseException) -> None:
