@@ -3,7 +3,8 @@
 What people ask for in an object, and which autoscaler has a number, does not end because the object cannot be read. But
 a cluster may lack a kind, or not let us read it, and then nothing waits for it. The two look alike for a while: an API
 server that has just started forbids (403) what it allows once it has read its rules, and may not find (404) a kind that
-is there. So a refusal is believed once it has lasted, and what was read before stays until then.
+is there. So what was read stays until it is not found for long, and what was never read is awaited: until it is not
+found, or is forbidden for long. Any other error (5xx) says nothing of either.
 
 What is not guaranteed: a right that is taken away leaves what was read with it as it was, until this process ends.
 """

@@ -231,6 +231,8 @@ class OnePool:
                 self._verify(turn, sight, self.kept.going)
             course.plan = self._plan(turn, look, wanted, settled=settled)
             self._undo(turn, look, course.plan)
+            if wanted >= sight.replicas:  # who scales out for us need not wait for what is drained either
+                self._serve(turn, sight.replicas, course.plan, wanted, settled=settled)
         course.note = refusal or self._grow(turn, sight, course.decision, wanted) or unreleased
 
     def _reduce(self, course: Course) -> None:
@@ -240,7 +242,8 @@ class OnePool:
         assert turn.look is not None
         assert step is not None
         self._prepare(turn, turn.look, step)
-        self._serve(turn, turn.sight.replicas, step, course.wanted, settled=self._settled(turn))
+        if course.wanted < turn.sight.replicas:
+            self._serve(turn, turn.sight.replicas, step, course.wanted, settled=self._settled(turn))
         note = self._shrink(turn, step.shrink) if step.shrink is not None else ""
         course.note = course.note or note or step.waits_for
 
