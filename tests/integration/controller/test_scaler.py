@@ -411,13 +411,12 @@ def test_a_release_that_the_platform_refuses_stops_nothing_else(scaling: Scaling
 
 
 def test_a_number_that_was_refused_and_is_no_longer_asked_for_is_forgotten(scaling: Scaling) -> None:
-    scaling.at_rest(1)
+    scaling.at_rest(3)
     scaling.place.answer = Scaled.REFUSED
-    jobs = scaling.submit(5)
+    scaling.submit(9)
     assert scaling.turns().limiter == "refused"
-    for job in jobs:
-        scaling.store.run(ops.cancel(scaling.keys, job))
-    assert scaling.turns().limiter != "refused"
+    scaling.order("hold", replicas=1)
+    assert scaling.turns().limiter == "held by hand"
 
 
 def test_an_order_holds_the_pool_until_it_is_released(scaling: Scaling) -> None:
