@@ -107,8 +107,7 @@ def ran(folder: Path, ending: str) -> str:
     """Run until it may end; the first process to do so dies in the middle."""
     with (folder / "ran").open("a") as file:
         file.write("once\n")
-    while not (folder / "go").exists():
-        time.sleep(0.001)
+    wait_until((folder / "go").exists, 20, what="the word to go on", every=0.001)
     if ending == "dies" and len(_lines(folder / "ran")) == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return "well"
@@ -122,8 +121,8 @@ def test_a_job_does_not_run_again_whose_child_dies_while_anothers_death_is_seen_
     loop.submit(ran, tmp_path, ending)
     write: Any = loop.hub.consolidate_callback
     write([child.inqW_fd])
-    while not (tmp_path / "ran").exists():  # meanwhile the loop does not turn, so nothing of it is heard
-        time.sleep(0.001)
+    # Meanwhile the loop does not turn, so nothing of it is heard.
+    wait_until((tmp_path / "ran").exists, what="the job's start", every=0.001)
     os.kill(other.pid, signal.SIGKILL)
     await_death(other.pid)
     flush = loop.pool.process_flush_queues
