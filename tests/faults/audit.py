@@ -40,6 +40,8 @@ class Loss(NamedTuple):
     began: float
     lost: float
     again: float | None
+    counted: bool
+    """Whether the job's record counts it: not so where the process died before it began."""
 
 
 @dataclass
@@ -66,11 +68,11 @@ class Record:
         for event in self.events:
             at = event["at"] / 1000
             if event["event"] == "running":
-                yield from (Loss(loss["worker"], began, loss["at"] / 1000, at) for loss in losses)
+                yield from (_loss(loss, began, at) for loss in losses)
                 began, losses = at, []
             elif event["event"] == "lost" or str(event.get("reason", "")).startswith(LOSS_REASONS):
                 losses.append(event)
-        yield from (Loss(loss["worker"], began, loss["at"] / 1000, None) for loss in losses)
+        yield from (_loss(loss, began, None) for loss in losses)
 
     def faults(self) -> list[str]:
         """Return what does not add up."""
@@ -81,13 +83,17 @@ class Record:
         runs = names.count("running")
         if int(self.fields.get("attempts", 0)) != runs - names.count("released"):
             found.append(f"{self.fields.get('attempts')} attempts, events {names}")
-        if int(self.fields.get("losses", 0)) != len(list(self.lost())):
+        if int(self.fields.get("losses", 0)) != sum(loss.counted for loss in self.lost()):
             found.append(f"{self.fields.get('losses', 0)} losses, events {names}")
         steps = [name for name in names if name not in {"log", "cancel_requested"}]
         closing = {"retrying", "lost", "released", *TERMINAL}
         if any(before == "running" and after not in closing for before, after in pairwise(steps)):
             found.append(f"an attempt began before the last one was closed: {names}")
         return found
+
+
+def _loss(event: Mapping[str, Any], began: float, again: float | None) -> Loss:
+    return Loss(event["worker"], began, event["at"] / 1000, again, counted=event["event"] != "released")
 
 
 def audit(stack: Stack, chaos: Chaos, report: Report) -> None:

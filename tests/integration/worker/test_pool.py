@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import os
 import signal
 import termios
@@ -144,6 +145,44 @@ def test_a_job_does_not_run_again_whose_child_dies_while_anothers_death_is_seen_
     accepted, end = loop.heard
     assert (accepted, "SIGKILL" in end) == ("accepted", ending == "dies")
     assert len(_lines(tmp_path / "ran")) == 1
+
+
+def leave_mark(folder: Path) -> None:
+    (folder / "ran").touch()
+
+
+@pytest.mark.parametrize("read", [0, 4], ids=["unread", "its length read"])
+def test_what_a_dead_child_left_in_its_pipe_reaches_no_other(loop: Loop, tmp_path: Path, read: int) -> None:
+    other, child = loop.pool._pool
+    os.kill(child.pid, signal.SIGSTOP)
+    loop.submit(leave_mark, tmp_path)
+    write: Any = loop.hub.consolidate_callback
+    write([child.inqW_fd])
+    loop.pool.flush()  # the connection is lost, and the job was given back
+    assert len(os.read(child.inq._reader.fileno(), read)) == read
+    os.kill(child.pid, signal.SIGKILL)
+    await_death(child.pid)
+    loop.pool.maintain_pool()
+    loop.turn_until(loop.ready, what="another child")
+
+    [replacement] = {each.pid for each in loop.pool._pool} - {other.pid}
+    loop.submit(os.getpid)
+    write([next(each.inqW_fd for each in loop.pool._pool if each.pid == replacement)])
+    loop.turn_until(lambda: len(loop.heard) == 2, what="the next job's end")
+    assert loop.heard == ["accepted", f"returned {replacement}"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_children_that_die_leave_no_files_open(loop: Loop) -> None:
+    gc.collect()  # of the pools before it
+    open_files = _open_files()
+    for _ in range(3):
+        lost, _ = loop.pool._pool
+        os.kill(lost.pid, signal.SIGKILL)
+        await_death(lost.pid)
+        loop.pool.maintain_pool()
+        loop.turn_until(loop.ready, what="another child")
+    assert _open_files() == open_files
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])

@@ -2,7 +2,9 @@
 
 The problem: a job whose child dies before it says that it has begun is written to the next child, for as long as that
 goes on, and nobody is told. A child that did begin, and whose word of it was not read yet, counts as one that did not:
-its job runs twice under one claim. And a child that cannot be made leaves the pool in a state that ends the worker.
+its job runs twice under one claim. The pipes of a dead child are given to the next one, with whatever lies in them: a
+job that was given back since, or the rest of one. And a child that cannot be made leaves the pool in a state that ends
+the worker.
 
 The invariant: a job goes to one child. What becomes of it then is decided by whoever is told that the child was lost.
 
@@ -28,6 +30,7 @@ class JobPool(AsynPool):
 
     _find_worker_queues: Any
     _pool: list[Any]
+    on_process_down: Any
     _queues: dict[Any, Any]
 
     def on_partial_read(self, job: Any, proc: Any) -> None:  # noqa: ANN401 - Celery's
@@ -38,6 +41,15 @@ class JobPool(AsynPool):
             job._accepted = True  # by the dead one: this is what keeps Celery from putting it back
             self.mark_as_worker_lost(job, proc.exitcode)
         super().on_partial_read(job, proc)
+
+    def _process_cleanup_queues(self, proc: Any) -> None:  # noqa: ANN401 - Celery's
+        """Have the pipes of a dead child end with it."""
+        if proc.dead:  # as on_partial_read() had it
+            return
+        self.on_process_down(proc)  # while their numbers are still its own
+        proc.dead = True
+        self.destroy_queues(self._find_worker_queues(proc), proc)
+        self._queues[self.create_process_queues()] = None
 
     def _repopulate_pool(self, exitcodes: list[int]) -> None:
         """Replace dead children, as far as the system lets. The pool tries again after its five seconds, and sooner."""
