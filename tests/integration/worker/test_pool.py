@@ -19,7 +19,7 @@ import pytest
 import structlog.testing
 from kombu.asynchronous import Hub
 
-from heavylift_worker.pool import JobPool
+from heavylift_worker.pool import JobPool, kill_child
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -40,6 +40,23 @@ class Loop:
             assert time.monotonic() < deadline, f"{what} did not come: {self.heard}"
             self.hub.run_once()
 
+    def listen(self) -> None:
+        self.pool.register_with_event_loop(self.hub)
+        self.hub.call_repeatedly(0.02, self.pool.maintain_pool)  # a worker does it when SIGCHLD comes
+
+    def reconnect(self) -> None:
+        """Do what Celery's consumer does where the connection is lost, and found again."""
+        self.hub.reset()
+        self.pool.flush()
+        self.listen()
+
+    def end(self) -> None:
+        for child in self.pool._pool:
+            kill_child(child)
+            child.join()
+        self.pool._terminate.cancel()
+        self.hub.close()
+
     def ready(self) -> bool:
         return len(self.pool._all_inqueues) == 2
 
@@ -53,20 +70,17 @@ class Loop:
         )
 
 
+def make_pool() -> JobPool:
+    return JobPool(2, threads=False, enable_timeouts=True, synack=False, sched_strategy="fair")
+
+
 @pytest.fixture
 def loop() -> Iterator[Loop]:
-    hub = Hub()
-    pool = JobPool(2, threads=False, enable_timeouts=True, synack=False, sched_strategy="fair")
-    pool.register_with_event_loop(hub)
-    hub.call_repeatedly(0.02, pool.maintain_pool)  # a worker does it when SIGCHLD comes
-    loop = Loop(hub, pool)
+    loop = Loop(Hub(), make_pool())
+    loop.listen()
     loop.turn_until(loop.ready, what="the children's start")
     yield loop
-    for child in pool._pool:
-        os.kill(child.pid, signal.SIGKILL)
-        child.join()
-    pool._terminate.cancel()
-    hub.close()
+    loop.end()
 
 
 def await_death(pid: int) -> None:
@@ -185,16 +199,70 @@ def test_children_that_die_leave_no_files_open(loop: Loop) -> None:
     assert _open_files() == open_files
 
 
-@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
-def test_a_child_that_cannot_be_made_is_made_later(loop: Loop, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def refuse() -> int:
+def test_children_that_die_at_a_job_while_the_connection_is_lost_leave_nothing_to_the_next(loop: Loop) -> None:
+    gc.collect()
+    open_files = _open_files()
+    for _ in range(3):
+        for _ in range(2):
+            loop.submit(time.sleep, 60)
+        loop.turn_until(lambda: loop.heard.count("accepted") == 2, what="the jobs' starts")
+        lost = list(loop.pool._pool)
+        for child in lost:
+            os.kill(child.pid, signal.SIGKILL)
+            await_death(child.pid)
+        loop.reconnect()
+        loop.turn_until(loop.ready, what="other children")
+        assert not {*lost} & {*loop.pool._pool}
+        assert len([each for each in loop.heard if "SIGKILL" in each]) == 2
+        assert set(loop.pool._fileno_to_outq) == {each.outqR_fd for each in loop.pool._pool}
+        loop.heard.clear()
+    assert _open_files() == open_files
+
+
+def test_a_child_that_was_handed_a_job_is_known_until_its_first_word(loop: Loop, tmp_path: Path) -> None:
+    loop.submit(ran, tmp_path, "returns")
+    write: Any = loop.hub.consolidate_callback
+    child = loop.pool._pool[1]
+    assert loop.pool.unheard() == []
+    write([child.inqW_fd])
+    wait_until((tmp_path / "ran").exists, what="the job's start", every=0.001)
+    assert loop.pool.unheard() == [child]
+    loop.turn_until(lambda: loop.heard, what="its word")
+    assert loop.pool.unheard() == []
+    (tmp_path / "go").touch()
+    loop.turn_until(lambda: len(loop.heard) == 2, what="its end")
+
+
+def test_a_child_that_dies_before_the_loop_listens_is_replaced() -> None:
+    loop = Loop(Hub(), make_pool())
+    lost = loop.pool._pool[0]
+    os.kill(lost.pid, signal.SIGKILL)
+    await_death(lost.pid)
+    loop.pool.flush()  # as where the first connection fails
+    loop.listen()
+    loop.turn_until(lambda: loop.ready() and lost not in loop.pool._pool, what="another child")
+    for _ in range(2):
+        loop.submit(os.getpid)
+    loop.turn_until(lambda: len(loop.heard) == 4, what="the ends of jobs in both")
+    loop.end()
+
+
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [("fork", errno.EAGAIN), ("fork", errno.ENOMEM), ("pipe", errno.ENFILE), ("semaphore", errno.ENOSPC)],
+)
+def test_a_child_that_cannot_be_made_is_made_later(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, what: str, number: int
+) -> None:
+    def refuse(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
     lost, other = loop.pool._pool
     os.kill(lost.pid, signal.SIGKILL)
     await_death(lost.pid)
     with monkeypatch.context() as limits, structlog.testing.capture_logs() as logs:
-        limits.setattr(os, "fork", refuse)
+        owner, name = (loop.pool._ctx, "Value") if what == "semaphore" else (os, what)  # it lies in /dev/shm
+        limits.setattr(owner, name, refuse)
         loop.pool.maintain_pool()
         open_files = _open_files()
         for _ in range(3):

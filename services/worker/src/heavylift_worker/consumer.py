@@ -15,7 +15,7 @@ from kombu.message import Message
 
 from heavylift.operations import Ending, Outcome
 from heavylift.transport import CLAIM_HEADER
-from heavylift_worker.desk import kill_group
+from heavylift_worker.pool import kill_child
 from heavylift_worker.supervisor import Supervisor
 
 logger = structlog.get_logger()
@@ -44,6 +44,7 @@ class JobConsumer(Consumer):
 
     def start(self) -> None:
         """Start the supervisor, now that the pool has forked its children, then consume."""
+        self.supervisor.desk.children = lambda: len(self.pool._pool._pool)
         self.supervisor.start()
         super().start()
 
@@ -96,20 +97,20 @@ class JobConsumer(Consumer):
 
     def on_close(self) -> None:
         """Give back jobs that no child has begun: Celery drops them here."""
-        desk = self.supervisor.desk
+        desk, pool = self.supervisor.desk, self.pool._pool
         handed_over = [held for held in desk.snapshot() if held.pid is None and not held.gone]
+        unheard = pool.unheard()
         super().on_close()
-        if not handed_over:
-            return
-        # A child may have begun one of them a moment ago, and the pool has just forgotten which.
+        # A child may have begun one of them a moment ago, or one that the desk has lost, and the pool has forgotten it.
         running = {held.pid for held in desk.snapshot()}
-        for process in self.pool._pool._pool:
-            if process.pid not in running:
-                kill_group(process.pid)
+        for child in unheard:
+            if child.pid not in running:
+                kill_child(child)
         ending = Ending(Outcome.RELEASED, reason="not started yet when its worker lost its connection")
         for held in handed_over:
             desk.lose(str(held.claim.id), held.claim.token, held.ending or ending)
-        self.supervisor.wake()
+        if handed_over:
+            self.supervisor.wake()
 
     def on_unknown_task(self, body: object, message: Message, exc: KeyError) -> None:  # noqa: ARG002 - Celery's
         """Have a job of an unknown type offered to others, a little later."""

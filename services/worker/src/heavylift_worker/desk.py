@@ -70,6 +70,8 @@ class Desk:
     """It is marked to be drained: no more jobs are taken until the mark is gone."""
     wake: Callable[[], None] = field(default=lambda: None)
     """Makes the supervisor look at once; it sets this."""
+    children: Callable[[], int] | None = None
+    """Tells how many there are, once there are any: fewer than slots while the system refuses to make one."""
     _dry_until: float = 0.0
     """Until then, by the monotonic clock, jobs are taken only where nothing is held."""
     _asking: bool = False
@@ -120,7 +122,8 @@ class Desk:
             return 0
         if self._held and time.monotonic() < self._dry_until:
             return 0
-        return max(0, self.slots - len(self._held))
+        able = min(self.slots, self.children()) if self.children else self.slots
+        return max(0, able - len(self._held))
 
     def held(self) -> int:
         """Return how many jobs the worker holds whose child lives, or is to come."""

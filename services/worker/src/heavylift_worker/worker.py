@@ -20,15 +20,15 @@ from typing import Any
 import structlog
 from celery import signals
 from celery.worker import WorkController, state
-from kombu.asynchronous import Hub
 
 from heavylift.errors import ConfigurationError
 from heavylift.installation import CLAIM_PAUSE, Installation
 from heavylift.operations import Claimant
 from heavylift_worker.attempt import Bench, begin_child, prepare
 from heavylift_worker.celery_app import build_app
-from heavylift_worker.desk import Desk, kill_group
+from heavylift_worker.desk import Desk
 from heavylift_worker.endpoints import endpoints
+from heavylift_worker.pool import kill_child
 from heavylift_worker.pulse import Pulse
 from heavylift_worker.registry import Registry
 from heavylift_worker.settings import WorkerSettings
@@ -72,17 +72,6 @@ class Controller(WorkController):
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGCHLD, lambda *_: self.wake_loop())
 
-    def register_with_event_loop(self, hub: Hub) -> None:
-        """Have the loop watch the pool, again after every lost connection.
-
-        A child that died a moment before is still in the pool's list, but watched no more; to Celery 5.7.0 that is an
-        error that ends the worker (AsynPool._track_child_process). Forgotten, it is watched like the others.
-        """
-        for process in self.pool._pool._pool if self.pool._pool else ():
-            if getattr(process, "_sentinel_poll", -1) is None:
-                del process._sentinel_poll
-        super().register_with_event_loop(hub)
-
     def claims(self, installation: Installation) -> bool:
         """Wait until Redis is known to be this installation's; False: told to end. Raises ConfigurationError."""
         while not installation.claim():
@@ -107,9 +96,7 @@ class Controller(WorkController):
     def terminate(self, in_sighandler: bool = False) -> None:
         """End the pool. Its children are idle, and killed at once: the pool itself would ask them for 1.5 s."""
         for process in self.pool._pool._pool if self.pool._pool else ():
-            kill_group(process.pid)
-            with suppress(ProcessLookupError):  # it may have no group of its own yet
-                os.kill(process.pid, signal.SIGKILL)
+            kill_child(process)
             process.join()
         super().terminate(in_sighandler)
 
