@@ -92,26 +92,25 @@ def test_a_late_reply_is_not_taken_for_the_next_async(play: Callable[[Scenario],
 
 def test_threads_on_a_shaky_line_get_their_own_replies(store: Store, proxy: Proxy) -> None:
     ended = threading.Event()
+    own, later = [0] * 8, [0] * 8
 
-    def ask(name: int) -> tuple[int, int]:
-        own = later = 0
+    def ask(name: int) -> None:
         while not ended.is_set():
             text = f"{name}-{own}-{later}"
             try:
                 assert store.run(echo(text)) == [text]
-                own += 1
+                own[name] += 1
             except StoreUnavailable:
-                later += 1
-        return own, later
+                later[name] += 1
 
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(ask, name) for name in range(8)]
-        shake(proxy, seconds=2)
-        ended.set()
-        own, later = map(sum, zip(*(each.result() for each in asked), strict=True))
-
-    assert own > 100
-    assert later > 10, "the line was not shaky"
+        try:
+            shake(proxy, until=lambda: sum(own) > 100 and sum(later) > 10)
+        finally:
+            ended.set()
+        for each in asked:
+            each.result()
 
 
 def test_requests_given_up_at_any_moment_cost_no_connection_and_mix_no_replies(
@@ -120,12 +119,14 @@ def test_requests_given_up_at_any_moment_cost_no_connection_and_mix_no_replies(
     """As the API does: a request ends at its own time limit, wherever it is just then."""
 
     async def scenario(store: AsyncStore, proxy: Proxy) -> None:
-        until = time.monotonic() + 2
         chance = random.Random(7)
         counts = {"own": 0, "given up": 0, "later": 0}
+        shaking = asyncio.create_task(
+            asyncio.to_thread(shake, proxy, until=lambda: counts["own"] > 100 and counts["given up"] > 100)
+        )
 
         async def ask(name: int) -> None:
-            while time.monotonic() < until:
+            while not shaking.done():
                 text = f"{name}-{counts}"
                 try:
                     async with asyncio.timeout(chance.uniform(0.0, 0.02)):
@@ -146,13 +147,8 @@ def test_requests_given_up_at_any_moment_cost_no_connection_and_mix_no_replies(
                     if "No connection available" not in str(error) or time.monotonic() > until:
                         raise
 
-        shaking = threading.Thread(target=shake, args=(proxy,), kwargs={"seconds": 1.8})
-        shaking.start()
         await asyncio.gather(*(ask(name) for name in range(30)))
-        shaking.join()
-
-        assert counts["own"] > 100
-        assert counts["given up"] > 100
+        await shaking
         pool = store.redis.connection_pool
         assert not pool._in_use_connections, "connections were lost"
         assert await asyncio.gather(*map(answer, map(str, range(50)))) == [[str(number)] for number in range(50)]
@@ -182,11 +178,12 @@ def test_a_line_that_swallows_everything_costs_one_time_limit(play: Callable[[Sc
     play(scenario)
 
 
-def shake(proxy: Proxy, *, seconds: float) -> None:
-    """Let the line delay, break and work by turns."""
-    until = time.monotonic() + seconds
+def shake(proxy: Proxy, *, until: Callable[[], bool]) -> None:
+    """Let the line delay, break and work by turns, for two seconds and until enough has happened."""
+    began = time.monotonic()
     chance = random.Random(11)
-    while time.monotonic() < until:
+    while time.monotonic() < began + 2 or not until():
+        assert time.monotonic() < began + 30, "not enough happened"
         proxy.reply_delay = chance.choice([0.0, 0.0, 0.005, 1.5 * LIMIT.total_seconds()])
         if chance.random() < 0.3:
             proxy.cut()

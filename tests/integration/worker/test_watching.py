@@ -88,9 +88,10 @@ def test_an_idle_worker_asks_redis_less_than_once_a_second(own_jobs: Jobs, start
 
     wait_until(lambda: asked().get("cmdstat_publish"), what="its hello, which follows its job types")
     own_jobs.run("add", a=1)
-    own_jobs.redis.config_resetstat()
-    began = time.monotonic()
-    wait_until(lambda: asked().get("cmdstat_blpop", 0) >= 3, 20, what="three looks")
+    for looks in (1, 3):  # the job's end is over after the first
+        own_jobs.redis.config_resetstat()
+        began = time.monotonic()
+        wait_until(lambda enough=looks: asked().get("cmdstat_blpop", 0) >= enough, 20, what="its looks")
     seconds = time.monotonic() - began
 
     assert sum(asked().values()) <= seconds, (asked(), seconds)
