@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import resource
 import socket
 import threading
@@ -185,14 +186,22 @@ def test_a_large_file_takes_constant_memory(start_api: Callable[..., Api], worke
     assert peak - before < 150 << 20
 
 
+def bytes_taken(api: Api) -> float:
+    [line] = re.findall(r"^heavylift_upload_bytes_total (\S+)$", api.http.get("/metrics").text, re.MULTILINE)
+    return float(line)
+
+
 def test_redis_gone_behind_an_upload_is_waited_for(start_api: Callable[..., Api], redis_server: RedisServer) -> None:
     api = start_api(redis_server.url)
     worker = Worker(redis_server.url)
     assert api.http.get("/v1/job-types").json()["items"]
     stopped = threading.Event()
 
+    before = bytes_taken(api)
+
     def body() -> Iterator[bytes]:
         yield from blocks(3)
+        wait_until(lambda: bytes_taken(api) > before, what="the file's start")  # Redis is asked before it
         redis_server.stop()
         stopped.set()
         yield b"end"
@@ -220,9 +229,11 @@ def test_a_file_stays_until_redis_can_say_whether_it_took_the_job(
     worker = Worker(redis_server.url)
     assert api.http.get("/v1/job-types").json()["items"]
 
+    before = bytes_taken(api)
+
     def body() -> Iterator[bytes]:
         yield FILM
-        wait_until(lambda: "heavylift_uploads_open 1.0" in api.http.get("/metrics").text, what="the upload's start")
+        wait_until(lambda: bytes_taken(api) > before, what="the file's start")
         redis_server.stop()
 
     assert api.http.post("/upload", content=body(), headers=OCTETS).status_code == 503

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 
@@ -30,7 +31,8 @@ def test_queue_states_are_shown_and_vanish_while_redis_is_away(
     redis_server.kill()
     wait_until(lambda: not controller.samples("heavylift_queue_jobs", "queue", "state"), what="the gauges' end")
     assert controller.samples("heavylift_queue_oldest_age_seconds", "queue") == {}
-    assert controller.samples("heavylift_controller_failed_turns_total", "loop")["reaper"] >= 1
+    failed_turns = partial(controller.samples, "heavylift_controller_failed_turns_total", "loop")
+    wait_until(lambda: failed_turns()["reaper"] >= 1, what="the count of its failed turns")
     assert controller.get("/")[0] == 404
     assert controller.get("/readyz")[0] == 200
     assert controller.get("/livez")[0] == 200  # restarting the controller would not bring Redis back
