@@ -19,7 +19,7 @@ _LINES_SHOWN = 15
 
 
 async def wait_until_ready(supervisor: Supervisor, *, api_url: str, redis_url: str, workers: int) -> None:
-    """Return when the API answers and the workers have said what they can run.
+    """Return when the API answers and a worker of this stack has said what it can run.
 
     Raises
     ------
@@ -30,7 +30,7 @@ async def wait_until_ready(supervisor: Supervisor, *, api_url: str, redis_url: s
     store = AsyncStore.from_settings(load(Settings, redis_url=redis_url))
     try:
         async with asyncio.timeout(_DEADLINE), httpx.AsyncClient(base_url=api_url, trust_env=False, timeout=5) as http:
-            while not (await _answers(http) and (workers == 0 or await _has_types(store))):
+            while not (await _answers(http) and (workers == 0 or await _has_worker(store, supervisor))):
                 _require_alive(supervisor)
                 await asyncio.sleep(0.05)
     except TimeoutError as error:
@@ -46,9 +46,11 @@ async def _answers(http: httpx.AsyncClient) -> bool:
         return False
 
 
-async def _has_types(store: AsyncStore) -> bool:
+async def _has_worker(store: AsyncStore, supervisor: Supervisor) -> bool:
     try:
-        return bool(await store.run(ops.read_types(store.keys)))
+        # Job types alone prove nothing: those of the stack before are still there. Its workers' reports are not.
+        reports = await store.run(ops.read_workers(store.keys))
+        return not supervisor.processes.keys().isdisjoint(reports) and bool(await store.run(ops.read_types(store.keys)))
     except StoreUnavailable:
         return False
 
