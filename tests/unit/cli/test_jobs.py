@@ -47,6 +47,17 @@ def test_job_shows_its_attempts_artifacts_and_result(api: ScriptedApi, heavylift
         assert text in ended.out
 
 
+def test_job_shows_the_attempts_before_a_replay_too(api: ScriptedApi, heavylift: Run) -> None:
+    attempts = [
+        {"number": number, "worker": worker, "started_at": "2026-01-02T03:04:05Z", "outcome": "failed"}
+        for worker in ("w-1", "w-2")
+        for number in (1, 2)
+    ]
+    api.script(answer(job(status="failed", attempts=attempts)))
+    lines = [line.split() for line in heavylift("job", ID).out.splitlines() if line.startswith("attempt")]
+    assert [(line[1], line[-1]) for line in lines] == [("1", "w-1"), ("2", "w-1"), ("1", "w-2"), ("2", "w-2")]
+
+
 def test_a_failed_job_that_is_only_looked_at_is_no_failure(api: ScriptedApi, heavylift: Run) -> None:
     api.script(answer(job(status="failed")))
     assert heavylift("job", ID).code == ExitCode.OK

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import orjson
 from rich.console import Console
 from rich.markup import escape
@@ -40,7 +42,7 @@ def show_job(console: Console, job: JobView) -> None:
     grid.add_row("job", job.id)
     grid.add_row("type", escape(job.type))
     grid.add_row("status", _status(job))
-    for name, value in _facts(job).items():
+    for name, value in _facts(job):
         grid.add_row(name, escape(value))
     for artifact in job.artifacts:
         grid.add_row(artifact.role, escape(f"{artifact.name}  {size(artifact.size)}  {artifact.content_type}"))
@@ -57,24 +59,23 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"  # noqa: PLR2004
 
 
-def _facts(job: JobView) -> dict[str, str]:
-    facts = {"created": f"{job.created_at:%Y-%m-%d %H:%M:%S %Z} ({age(job.created_at)})"}
+def _facts(job: JobView) -> Iterator[tuple[str, str]]:
+    yield "created", f"{job.created_at:%Y-%m-%d %H:%M:%S %Z} ({age(job.created_at)})"
     if job.position is not None:
-        facts["before it"] = f"{job.position} jobs"
+        yield "before it", f"{job.position} jobs"
     if job.run_at is not None:
-        facts["runs at"] = f"{job.run_at:%Y-%m-%d %H:%M:%S %Z}"
+        yield "runs at", f"{job.run_at:%Y-%m-%d %H:%M:%S %Z}"
     if job.timings and job.timings.waited_seconds is not None:
-        facts["waited"] = seconds(job.timings.waited_seconds)
+        yield "waited", seconds(job.timings.waited_seconds)
     if job.timings and job.timings.ran_seconds is not None:
-        facts["ran"] = seconds(job.timings.ran_seconds)
-    for attempt in job.attempts:
+        yield "ran", seconds(job.timings.ran_seconds)
+    for attempt in job.attempts:  # a replay counts anew: a number may come twice
         words = (attempt.outcome or "running", f"on {attempt.worker}", attempt.reason)
-        facts[f"attempt {attempt.number}"] = ", ".join(word for word in words if word)
+        yield f"attempt {attempt.number}", ", ".join(word for word in words if word)
     if job.progress and not job.status.terminal:
-        facts["progress"] = _remark(job)
+        yield "progress", _remark(job)
     if job.error:
-        facts["error"] = f"{job.error.message} ({job.error.type})"
-    return facts
+        yield "error", f"{job.error.message} ({job.error.type})"
 
 
 def _status(job: JobView) -> str:
