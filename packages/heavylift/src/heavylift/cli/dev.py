@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from heavylift.cli.exits import ExitCode
+from heavylift.cli.keys import setting_with_keys
 from heavylift.cli.options import DEFAULTS, Data, Json, MinWorkers, Port, RedisUrl, TargetWait, Workers
 from heavylift.cli.output import stderr, stdout, write_json
 from heavylift.cli.signals import interrupted_by_signals, wait_for_signal
@@ -78,7 +79,19 @@ def _show(stack: DevStack, *, json: bool) -> None:
     console = stdout()
     for name, value in {**urls(stack), "data": str(stack.data.root)}.items():
         console.print(f"{name:8}{value}", markup=False, soft_wrap=True)
-    console.print("Ready. Ctrl-C ends everything.")
+    console.print(ready_text(), markup=False, soft_wrap=True)
+
+
+def ready_text() -> str:
+    """Return what is said last of a stack that is ready."""
+    setting = setting_with_keys()
+    ready = "Ready. Ctrl-C ends everything."
+    if setting is None:
+        return ready
+    return (
+        f"Since {setting} is set here, requests need a key: `Authorization: Bearer <key>`, "
+        f"for the command line HEAVYLIFT_API_KEY.\n{ready}"
+    )
 
 
 def announcer(console: Console) -> Callable[[str], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 from typing import Annotated
@@ -39,3 +40,8 @@ def new_key(name: str) -> tuple[str, str]:
     """Return a fresh key and the entry the API knows it by."""
     key = f"hl_{secrets.token_urlsafe(32)}"
     return key, f"{name}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def setting_with_keys() -> str | None:
+    """Return the environment variable here that gives keys to a stack's API; None: it asks for no key."""
+    return next((name for name in ("HEAVYLIFT_API_KEYS", "HEAVYLIFT_API_KEYS_FILE") if os.environ.get(name)), None)

@@ -14,7 +14,7 @@ from rich.console import Console
 from heavylift.cli.dev import announcer, urls
 from heavylift.cli.exits import ExitCode
 from heavylift.cli.follow import follow
-from heavylift.cli.keys import new_key
+from heavylift.cli.keys import new_key, setting_with_keys
 from heavylift.cli.options import DEFAULTS, Data, Json, Port, RedisUrl, Workers
 from heavylift.cli.output import size, stderr, stdout, write_json
 from heavylift.cli.show import seconds
@@ -61,7 +61,7 @@ def run(
 
 def _own_key() -> tuple[str | None, dict[str, str]]:
     """Return a key for this run's own requests and the settings that make the API know it, where keys are in use."""
-    if not any(os.environ.get(name) for name in ("HEAVYLIFT_API_KEYS", "HEAVYLIFT_API_KEYS_FILE")):
+    if setting_with_keys() is None:
         return None, {}
     key, entry = new_key("run")
     return key, {"HEAVYLIFT_API_KEYS": ",".join(filter(None, [os.environ.get("HEAVYLIFT_API_KEYS"), entry]))}
