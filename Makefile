@@ -24,7 +24,10 @@ run: $(READY) ## Start the platform and transcode FILE=… (a made-up film by de
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(DATA),--data '$(DATA)')
 
 test: lint ## Lint, check types, run the unit, integration and chart tests
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
+
+# A third of the time of the tests is waiting.
+TESTERS = $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1) // 2)')
 
 test-chart: $(READY) ## The chart's tests alone, none left out; needs Helm 4 and Helm 3, HELM=helm HELM3=helm3
 	@HEAVYLIFT_CHART_TESTS=required $(BIN)/pytest tests/chart
