@@ -109,7 +109,45 @@ def test_an_output_that_is_no_model_is_refused() -> None:
         job("text")(cast("Any", text))
 
 
-@pytest.mark.parametrize("queue", ["Video", "video-long", "", "1st", "a b", "x" * 64, "video\n"])
-def test_a_queue_name_that_could_be_no_key_is_refused(queue: str) -> None:
-    with pytest.raises(ConfigurationError, match="queue"):
-        job("hello", queue=queue)(hello)
+@pytest.mark.parametrize("queue", ["Video", "video-long", "", "1st", "a b", "x" * 64, "video\n", None, 7])
+def test_a_queue_name_that_could_be_no_key_is_refused(queue: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"Job type 'hello': queue is .* it takes lower case letters"):
+        job("hello", queue=queue)
+
+
+@pytest.mark.parametrize("name", ["video", "proj.tasks.Do_It", "v2/video:fast-one", "_private", "7z", "x" * 200])
+def test_what_celery_and_people_call_a_type_is_taken(name: str) -> None:
+    assert job(name)(hello).name == name
+
+
+@pytest.mark.parametrize("name", ["Bad Name", "", "-x", ".x", "a\n", "a?b", "a*", "x" * 201, None, 7])
+def test_a_name_that_could_not_be_sent_is_refused(name: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"its name takes letters, digits, .* such as video\.transcode"):
+        job(name)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "takes"),
+    [
+        ("time_limit", 60, r"timedelta\(seconds=60\), or None"),
+        ("time_limit", timedelta(0), "above zero"),
+        ("soft_time_limit", 1.5, r"timedelta\(seconds=60\), or None"),
+        ("retention", None, r"timedelta\(days=7\)"),
+        ("retention", timedelta(days=-1), r"timedelta\(days=7\)"),
+        ("retry", 3, r"RetryPolicy\(max_attempts=5\)"),
+        ("retry_on", OSError, r"\(OSError,\)"),
+        ("retry_on", ("OSError",), r"\(OSError,\)"),
+        ("libraries", "numpy", r"\(\"numpy\",\)"),
+        ("libraries", (1,), r"\(\"numpy\",\)"),
+        ("file_field", 7, "name of a field"),
+    ],
+)
+def test_a_parameter_of_another_kind_is_refused_with_what_it_takes(parameter: str, value: object, takes: str) -> None:
+    wrong: Any = {parameter: value}
+    with pytest.raises(ConfigurationError, match=rf"^Job type 'hello': {parameter} is .*; it takes .*{takes}"):
+        job("hello", **wrong)
+
+
+def test_a_long_wrong_value_is_not_repeated_whole() -> None:
+    with pytest.raises(ConfigurationError, match=r"x{79}…; it takes"):
+        job("hello", retry=cast("Any", "x" * 1000))

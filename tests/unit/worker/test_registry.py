@@ -55,7 +55,7 @@ def test_a_type_imported_by_another_module_is_the_same(module: Callable[[str, st
         ("import no_such_library", "No module named 'no_such_library'"),
         ("1 / 0", r"ZeroDivisionError: division by zero \(.*types_bad.py:1\)"),
         ("def (", "SyntaxError"),
-        (_jobs(("a", "Not A Queue")), "queue 'Not A Queue' must match"),
+        (_jobs(("a", "Not A Queue")), "Job type 'a': queue is 'Not A Queue'; it takes lower case letters"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_a_sentence(module: Callable[[str, str], str], text: str, words: str) -> None:

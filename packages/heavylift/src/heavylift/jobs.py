@@ -10,8 +10,8 @@ from typing import IO, Any, Protocol, TypeGuard, TypeVar, get_type_hints
 
 from pydantic import BaseModel, JsonValue
 
+from heavylift import declaration
 from heavylift.errors import ConfigurationError
-from heavylift.ids import QUEUE_NAME
 from heavylift.model import Artifact, JobTypeInfo, RetryPolicy
 
 In = TypeVar("In", bound=BaseModel)
@@ -139,7 +139,7 @@ def job(
     Parameters
     ----------
     name
-        What clients ask for, such as `video.transcode`.
+        What clients ask for, such as `video.transcode`: letters, digits and `_ . : / -`, at most 200 of them.
     queue
         Where its jobs wait: lower case letters, digits, `_` and `.`.
     retry, retry_on
@@ -153,6 +153,11 @@ def job(
     file_field
         The input field that takes an uploaded file's key, so that `POST /upload` and the CLI can feed this type.
 
+    Raises
+    ------
+    ConfigurationError
+        A parameter is not what it takes, or the function is of another shape.
+
     Examples
     --------
     >>> class Greeting(BaseModel):
@@ -163,9 +168,19 @@ def job(
 
     """
 
+    declaration.check(
+        name,
+        queue=queue,
+        retry=retry,
+        retry_on=retry_on,
+        soft_time_limit=soft_time_limit,
+        time_limit=time_limit,
+        retention=retention,
+        libraries=libraries,
+        file_field=file_field,
+    )
+
     def declare(function: JobFunction[In, Out]) -> JobType:
-        if not QUEUE_NAME.match(queue):
-            raise ConfigurationError(f"Job type {name!r}: queue {queue!r} must match {QUEUE_NAME.pattern}")
         return JobType(
             function,
             name=name,
