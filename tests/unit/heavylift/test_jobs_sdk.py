@@ -151,3 +151,8 @@ def test_a_parameter_of_another_kind_is_refused_with_what_it_takes(parameter: st
 def test_a_long_wrong_value_is_not_repeated_whole() -> None:
     with pytest.raises(ConfigurationError, match=r"x{79}…; it takes"):
         job("hello", retry=cast("Any", "x" * 1000))
+
+
+def test_a_bare_decorator_is_told_the_right_form() -> None:
+    with pytest.raises(ConfigurationError, match=r'write @job\("hello"\) above `def hello`'):
+        job(cast("Any", hello))

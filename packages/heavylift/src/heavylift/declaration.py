@@ -19,6 +19,9 @@ _SHOWN = 80
 
 def check(name: object, **parameters: object) -> None:
     """Raise ConfigurationError if the name or a parameter of `@job` is not what it takes."""
+    if callable(name):
+        function = getattr(name, "__name__", "")
+        raise ConfigurationError(f'@job needs the job type\'s name: write @job("{function}") above `def {function}`.')
     if not isinstance(name, str) or not TYPE_NAME.match(name):
         raise ConfigurationError(
             f"Job type {_shown(name)}: its name takes letters, digits, `_ . : / -`, begins with a letter, digit or `_`,"
