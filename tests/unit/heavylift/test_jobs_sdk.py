@@ -156,3 +156,46 @@ def test_a_long_wrong_value_is_not_repeated_whole() -> None:
 def test_a_bare_decorator_is_told_the_right_form() -> None:
     with pytest.raises(ConfigurationError, match=r'write @job\("hello"\) above `def hello`'):
         job(cast("Any", hello))
+
+
+class Aliased(BaseModel):
+    source: str = Field(alias="file")
+
+
+class Open(BaseModel, extra="allow"):
+    pass
+
+
+class Tree(BaseModel):
+    source: str
+    branches: list[Tree] = []
+
+
+class Empty(BaseModel):
+    pass
+
+
+@pytest.mark.parametrize(("model", "field"), [(Greeting, "name"), (Aliased, "file"), (Open, "any"), (Tree, "source")])
+def test_a_file_field_is_one_that_the_input_is_sent_with(model: type[BaseModel], field: str) -> None:
+    assert job("take", file_field=field)(_taking(model)).info().file_field == field
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "there"),
+    [
+        (Greeting, "nope", "its fields are name"),
+        (Aliased, "source", "its fields are file"),
+        (Tree, "leaf", "its fields are source, branches"),
+        (Empty, "name", "it has none"),
+    ],
+)
+def test_a_file_field_that_the_input_lacks_is_refused(model: type[BaseModel], field: str, there: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"'take': file_field '{field}' is no field of its input: {there}"):
+        job("take", file_field=field)(_taking(model))
+
+
+def _taking(model: type[BaseModel]) -> Any:
+    def take(ctx: JobContext, input: BaseModel) -> None: ...  # noqa: A002
+
+    take.__annotations__["input"] = model
+    return take

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from heavylift.errors import ConfigurationError
 from heavylift.ids import QUEUE_NAME
@@ -31,6 +32,15 @@ def check(name: object, **parameters: object) -> None:
         fits, takes = _RULES[parameter]
         if not fits(value):
             raise ConfigurationError(f"Job type {name!r}: {parameter} is {_shown(value)}; it takes {takes}.")
+
+
+def check_file_field(field: str, schema: Mapping[str, Any], name: str) -> None:
+    """Raise ConfigurationError if no input of this schema, the one the API checks uploads against, has such a field."""
+    root = schema["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema  # of a recursive model
+    fields = root.get("properties", {})
+    if field not in fields and not root.get("additionalProperties"):
+        there = f"its fields are {', '.join(fields)}" if fields else "it has none"
+        raise ConfigurationError(f"Job type {name!r}: file_field {field!r} is no field of its input: {there}.")
 
 
 def _is_queue(value: object) -> bool:

@@ -100,6 +100,8 @@ class JobType:
         self.file_field = file_field
         self.is_async = inspect.iscoroutinefunction(function)
         self.input_model, self.output_model = _models(function, name)
+        if file_field is not None:
+            declaration.check_file_field(file_field, self.input_model.model_json_schema(), name)
 
     def __call__(self, ctx: JobContext, input: BaseModel) -> BaseModel | Awaitable[BaseModel | None] | None:  # noqa: A002
         """Run the function."""
