@@ -46,7 +46,7 @@ async def test_submits_of_one_turn_share_a_script(store: BoundedStore, worker: W
     before = scripts_run(worker)
     jobs = [submission() for _ in range(MAX_BATCH + 1)]
     results = await asyncio.gather(*(submitter.submit(job) for job in jobs))
-    assert results == [Submitted(job.id, created=True) for job in jobs]
+    assert [(result.id, result.created) for result in results] == [(job.id, True) for job in jobs]
     assert scripts_run(worker) - before == 2
 
 

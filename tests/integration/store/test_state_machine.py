@@ -172,8 +172,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(at=st.integers(0, 99))
     def submit_again(self, at: int) -> None:
         submission = self.jobs[self.pick(at).uuid].submission
-        ((_, created),) = self.bench.run(ops.submit(self.bench.keys, QUEUE, [submission], bound=1))
-        assert not created
+        (submitted,) = self.bench.run(ops.submit(self.bench.keys, QUEUE, [submission], bound=1))
+        assert not submitted.created
 
     @rule(worker=st.sampled_from(["a", "b", "c"]), slots=st.integers(1, 3))
     def claim(self, worker: str, slots: int) -> None:

@@ -15,8 +15,8 @@ def test_a_submitted_job_waits_with_its_input_as_sent(bench: Bench) -> None:
 
     (submitted,) = bench.run(ops.submit(bench.keys, QUEUE, [submission]))
 
-    assert submitted == (submission.id, True)
     job = bench.read(submission.id)
+    assert submitted == (submission.id, True, job.created_at.timestamp() * 1000)
     assert (job.status, job.priority, job.max_attempts) == (JobStatus.QUEUED, Priority.LOW, 5)
     assert job.input == {"n": 12345678901234567890, "empty": []}
     assert bench.events(submission.id) == ["queued"]
@@ -99,6 +99,7 @@ def test_what_no_place_is_left_for_is_told_one_by_one(bench: Bench) -> None:
 
     results = bench.run(ops.submit_each(bench.keys, QUEUE, [first, second, third, old], bound=3))
 
-    assert results == [(first.id, True), (second.id, True), None, (old.id, False)]
+    outcomes = [submitted and (submitted.id, submitted.created) for submitted in results]
+    assert outcomes == [(first.id, True), (second.id, True), None, (old.id, False)]
     assert bench.read(second.id).status == JobStatus.QUEUED
     assert bench.run(ops.read_statuses(bench.keys, QUEUE, [old.id.uuid, third.id.uuid])) == [JobStatus.QUEUED, None]

@@ -12,7 +12,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from heavylift.errors import ArtifactStorageUnavailable, QueueFull, StoreFull, StoreUnavailable
-from heavylift.ids import JobId, created_ms, new_job_id
+from heavylift.ids import JobId, new_job_id
 from heavylift.model import Artifact, Job, JobStatus, Priority
 from heavylift.operations import Submission
 from heavylift_api import metrics
@@ -120,7 +120,7 @@ class Submissions:
         metrics.SUBMITS.labels(published.info.type, "accepted" if submitted.created else "repeated").inc()
         if not submitted.created:
             return as_accepted(await self._jobs.read(submission.id))
-        return _as_accepted(submission, request.input)
+        return _as_accepted(submission, request.input, created_ms=submitted.at)
 
 
 def to_submission(
@@ -196,7 +196,7 @@ def _check_expiry(expires_at: datetime | None, start: datetime) -> None:
         raise InvalidRequest(errors=field_errors([{"loc": ("expires_at",), "msg": problem}]))
 
 
-def _as_accepted(submission: Submission, value: JsonValue) -> AcceptedJob:
+def _as_accepted(submission: Submission, value: JsonValue, *, created_ms: int) -> AcceptedJob:
     """Return the job's view as the store would give it now, without asking and without models: this is the hot path."""
     job_id = str(submission.id)
     view = {
@@ -208,9 +208,9 @@ def _as_accepted(submission: Submission, value: JsonValue) -> AcceptedJob:
         "progress": None,
         "cancel_requested": False,
         "max_attempts": submission.info.retry.max_attempts,
-        "created_at": datetime.fromtimestamp(created_ms(submission.id.uuid) / 1000, UTC),
-        "run_at": submission.run_at,
-        "expires_at": submission.expires_at,
+        "created_at": datetime.fromtimestamp(created_ms / 1000, UTC),
+        "run_at": _as_kept(submission.run_at),
+        "expires_at": _as_kept(submission.expires_at),
         "started_at": None,
         "finished_at": None,
         "timings": _NO_TIMINGS,
@@ -223,3 +223,10 @@ def _as_accepted(submission: Submission, value: JsonValue) -> AcceptedJob:
         "artifacts": [ArtifactView.of(artifact, job_id).model_dump() for artifact in submission.artifacts],
     }
     return AcceptedJob(job_id, orjson.dumps(view, option=orjson.OPT_UTC_Z))
+
+
+def _as_kept(moment: datetime | None) -> datetime | None:
+    """Return the moment as the store gives it back: in UTC, to the millisecond."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)

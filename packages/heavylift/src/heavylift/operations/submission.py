@@ -14,7 +14,7 @@ from heavylift.envelope import message
 from heavylift.errors import QueueFull
 from heavylift.ids import JobId
 from heavylift.model import Artifact, JobTypeInfo, Priority
-from heavylift.operations.replies import EMPTY, to_list, to_ms
+from heavylift.operations.replies import EMPTY, to_int, to_list, to_ms
 from heavylift.scripts import script
 from heavylift.store import Argument, Call, Reply
 
@@ -39,6 +39,8 @@ class Submitted(NamedTuple):
 
     id: JobId
     created: bool
+    at: int
+    """When that was, in ms since 1970 by Redis's clock: a new job's `created_at`."""
 
 
 def submit(keys: Keys, queue: str, submissions: Sequence[Submission], *, bound: int = 0) -> Call[list[Submitted]]:
@@ -46,9 +48,10 @@ def submit(keys: Keys, queue: str, submissions: Sequence[Submission], *, bound: 
 
     def parse(reply: Reply) -> list[Submitted]:
         head, *flags = to_list(reply)
-        if head == 0:
+        at = to_int(head)
+        if at == 0:
             raise QueueFull(queue, bound)
-        return [Submitted(item.id, flag == 1) for item, flag in zip(submissions, flags, strict=True)]
+        return [Submitted(item.id, flag == 1, at) for item, flag in zip(submissions, flags, strict=True)]
 
     return _call(keys, queue, submissions, [bound, "all"], parse)
 
@@ -59,9 +62,9 @@ def submit_each(
     """Accept jobs of one queue, in order, while fewer than `bound` wait (0: no bound). None: no place was left."""
 
     def parse(reply: Reply) -> list[Submitted | None]:
-        _, *flags = to_list(reply)
+        at, *flags = to_list(reply)
         return [
-            None if flag == _NO_PLACE else Submitted(item.id, flag == 1)
+            None if flag == _NO_PLACE else Submitted(item.id, flag == 1, to_int(at))
             for item, flag in zip(submissions, flags, strict=True)
         ]
 

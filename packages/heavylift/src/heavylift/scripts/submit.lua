@@ -1,7 +1,7 @@
 -- Accepts jobs: record, message and first event of each.
 -- ARGV[1] bound on waiting and scheduled jobs (0: none), ARGV[2] `all` (all or none) or `each` (in order, while there are places);
 -- then the ten fields of each job (see accept in common.lua).
--- Returns {0, waiting} when the bound is reached for `all`, else {1, flag...}: 1 created, 0 was there already (a repeated
+-- Returns {0, waiting} when the bound is reached for `all`, else {now, flag...}: 1 created, 0 was there already (a repeated
 -- submit), 2 no place was left.
 local HEAD = 2
 local count = (#ARGV - HEAD) / JOB_FIELDS
@@ -31,7 +31,7 @@ end
 local places = bound > 0 and bound - queued or math.huge
 if ARGV[2] == 'all' and fresh > 0 and fresh > places then return {0, queued} end
 
-local flags, arrived = {1}, 0
+local flags, arrived = {now}, 0
 for i = 0, count - 1 do
   local at = HEAD + i * JOB_FIELDS
   local flag, ready = 2, 0
