@@ -120,8 +120,8 @@ def _command(*arguments: str, folder: Path, **env: str) -> subprocess.CompletedP
 @pytest.mark.parametrize(
     ("arguments", "env", "words"),
     [
-        (["--jobs", "no.such.module"], {}, "--jobs no.such.module: No module named 'no'"),
-        (["--jobs", "broken_jobs"], {}, "--jobs broken_jobs: NameError: name 'undefined' is not defined"),
+        (["--jobs", "no.such.module"], {}, "(--jobs) no.such.module: No module named 'no'. Modules are"),
+        (["--jobs", "broken_jobs"], {}, "(--jobs) broken_jobs: NameError: name 'undefined' is not defined"),
         (["--jobs", SAMPLE_JOBS, "--queues", "sample,nowhere"], {}, "--queues nowhere: no loaded job type uses it"),
         (["--concurrency", "many"], {}, "HEAVYLIFT_CONCURRENCY: Input should be a valid integer"),
         ([], {"HEAVYLIFT_GRACE": "soon"}, "HEAVYLIFT_GRACE: "),

@@ -52,15 +52,48 @@ def test_a_type_imported_by_another_module_is_the_same(module: Callable[[str, st
     [
         (_jobs(("a", "q"), ("a", "q")), "Job type 'a' is declared twice"),
         ("", "it holds no job type; declare one with @job"),
-        ("import no_such_library", "No module named 'no_such_library'"),
+        ("\nimport no_such_library", r"Error: No module named 'no_such_library' \(.*types_bad\.py:2\)$"),
+        ("\nfrom pathlib import nothing", r"ImportError: cannot import name 'nothing' .* \(.*types_bad\.py:2\)$"),
         ("1 / 0", r"ZeroDivisionError: division by zero \(.*types_bad.py:1\)"),
-        ("def (", "SyntaxError"),
+        ("\ndef (", r"SyntaxError: .* \(.*types_bad\.py:2\)$"),
         (_jobs(("a", "Not A Queue")), "Job type 'a': queue is 'Not A Queue'; it takes lower case letters"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_a_sentence(module: Callable[[str, str], str], text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         Registry.load([module("types_bad", text)])
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("./myjobs.py", "myjobs"),
+        ("myjobs.py", "myjobs"),
+        ("team/myjobs.py", "team.myjobs"),
+        ("team/myjobs", "team.myjobs"),
+        ("../else/myjobs.py", "myjobs"),
+        (".myjobs", "myjobs"),
+        ("", "primes"),
+    ],
+)
+def test_a_file_in_place_of_a_module_is_answered_with_the_module(given: str, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"dotted name, without \.py, such as {name}\. Modules are"):
+        Registry.load([given])
+
+
+def test_a_file_of_this_folder_is_named_from_it_however_it_is_given() -> None:
+    with pytest.raises(ConfigurationError, match=r"such as team\.myjobs\."):
+        Registry.load([str(Path.cwd() / "team" / "myjobs.py")])
+
+
+@pytest.mark.parametrize("missing", ["no_such_module", "no_such.module", "types_whole.part"])
+def test_where_modules_are_looked_for_is_said_where_one_is_missing(
+    module: Callable[[str, str], str], missing: str
+) -> None:
+    module("types_whole", _jobs(("a", "q")))
+    words = rf"^HEAVYLIFT_JOBS \(--jobs\) {missing}: No module named .*\. Modules are looked for in the folder"
+    with pytest.raises(ConfigurationError, match=words):
+        Registry.load([missing])
 
 
 def test_a_library_that_cannot_be_preloaded_is_named(module: Callable[[str, str], str]) -> None:

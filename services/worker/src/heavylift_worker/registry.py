@@ -7,9 +7,14 @@ import traceback
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
 
 from heavylift import JobType
 from heavylift.errors import ConfigurationError
+
+_JOBS = "HEAVYLIFT_JOBS (--jobs)"
+_LOOKED_FOR = "Modules are looked for in the folder the command runs in, on PYTHONPATH, and among what is installed."
 
 
 @dataclass(frozen=True)
@@ -63,15 +68,38 @@ class Registry:
 
 
 def _types_in(module: str) -> Sequence[JobType]:
-    try:
-        loaded = importlib.import_module(module)
-    except (ConfigurationError, ImportError) as error:
-        raise ConfigurationError(f"--jobs {module}: {error}") from error
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{place.filename}:{place.lineno}"
-        raise ConfigurationError(f"--jobs {module}: {type(error).__name__}: {error} ({where})") from error
-    found = [value for value in vars(loaded).values() if isinstance(value, JobType)]
+    found = [value for value in vars(_imported(module)).values() if isinstance(value, JobType)]
     if not found:
-        raise ConfigurationError(f"--jobs {module}: it holds no job type; declare one with @job.")
+        raise ConfigurationError(f'{_JOBS} {module}: it holds no job type; declare one with @job("its.name").')
     return found
+
+
+def _imported(module: str) -> ModuleType:
+    if "/" in module or module.endswith(".py") or not all(module.split(".")):
+        raise ConfigurationError(
+            f"{_JOBS} {module}: it takes a module's dotted name, without .py, such as {_dotted(module)}. {_LOOKED_FOR}"
+        )
+    try:
+        return importlib.import_module(module)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{_JOBS} {module}: {error}") from error
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise ConfigurationError(f"{_JOBS} {module}: {error}. {_LOOKED_FOR}") from error
+        raise ConfigurationError(f"{_JOBS} {module}: {type(error).__name__}: {error} ({_place(error)})") from error
+
+
+def _dotted(given: str) -> str:
+    """Return the name of the module in that file, as far as it can be told from here."""
+    path, here = Path(given.removesuffix(".py")).resolve(), Path.cwd()
+    parts = path.relative_to(here).parts if path.is_relative_to(here) else (path.name,)
+    return ".".join(parts).strip(".") or "primes"
+
+
+def _place(error: Exception) -> str:
+    """Return file and line of what a module's import raised."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    # The frames of the import itself are of no file.
+    place = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")][-1]
+    return f"{place.filename}:{place.lineno}"
