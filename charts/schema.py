@@ -80,7 +80,7 @@ WINDOW: Schema = {
         "cron": {"type": "string", "pattern": "^\\S+( +\\S+){4}$"},
         "duration": DURATION,
         "min": POSITIVE,
-        "timezone": {"type": "string", "pattern": "^[A-Za-z0-9_+/-]+$"},
+        "timezone": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"},
     },
     "required": ["cron", "duration", "min"],
     "additionalProperties": False,

@@ -107,6 +107,9 @@ remedy to the list it is given; templates/checks.yaml refuses to render with all
 {{- include "heavylift.wrong" (dict "wrong" .wrong "say" (printf "%s.minIdle is %v, above %s.max, which is %d. Raise the one or lower the other." $what $autoscaling.minIdle $what $most)) }}
 {{- end }}
 {{- range $place, $window := $autoscaling.windows }}
+{{- with include "heavylift.cron.wrong" $window.cron }}
+{{- include "heavylift.wrong" (dict "wrong" $.wrong "say" (printf "%s.windows[%d].cron is %q: %s" $what $place $window.cron (. | trim))) }}
+{{- end }}
 {{- if gt ($window.min | int64) $most }}
 {{- include "heavylift.wrong" (dict "wrong" $.wrong "say" (printf "%s.windows[%d].min is %v, above %s.max, which is %d. Raise the one or lower the other." $what $place $window.min $what $most)) }}
 {{- end }}
