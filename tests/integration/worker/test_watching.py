@@ -122,7 +122,11 @@ def _command(*arguments: str, folder: Path, **env: str) -> subprocess.CompletedP
     [
         (["--jobs", "no.such.module"], {}, "(--jobs) no.such.module: No module named 'no'. Modules are"),
         (["--jobs", "broken_jobs"], {}, "(--jobs) broken_jobs: NameError: name 'undefined' is not defined"),
-        (["--jobs", SAMPLE_JOBS, "--queues", "sample,nowhere"], {}, "--queues nowhere: no loaded job type uses it"),
+        (
+            ["--jobs", SAMPLE_JOBS, "--queues", "sample,nowhere"],
+            {},
+            "HEAVYLIFT_QUEUES (--queues) nowhere: no loaded job type uses it; those of HEAVYLIFT_JOBS (--jobs) use ",
+        ),
         (["--concurrency", "many"], {}, "HEAVYLIFT_CONCURRENCY: Input should be a valid integer"),
         ([], {"HEAVYLIFT_GRACE": "soon"}, "HEAVYLIFT_GRACE: "),
         (["--jobs", SAMPLE_JOBS], {"HEAVYLIFT_REDIS_URL": "nonsense"}, "HEAVYLIFT_REDIS_URL"),

@@ -118,7 +118,10 @@ def run_worker(settings: WorkerSettings) -> int:
     queues = settings.queues or registry.queues
     unserved = set(queues) - set(registry.queues)
     if unserved:
-        raise ConfigurationError(f"--queues {','.join(sorted(unserved))}: no loaded job type uses it; see --jobs.")
+        raise ConfigurationError(
+            f"HEAVYLIFT_QUEUES (--queues) {','.join(sorted(unserved))}: no loaded job type uses it; those of"
+            f" HEAVYLIFT_JOBS (--jobs) use {','.join(sorted(registry.queues))}."
+        )
     registry.check_libraries(queues)
     if settings.preload:
         registry.preload()
