@@ -85,7 +85,7 @@ def test_what_is_wrong_is_told_with_its_place(file, change, told):
 
 
 def test_a_missing_file_is_told(file):
-    with pytest.raises(ConfigurationError, match="No such file"):
+    with pytest.raises(ConfigurationError, match=f"^HEAVYLIFT_POOLS_FILE: {file}: No such file"):
         Pools(file)
 
 

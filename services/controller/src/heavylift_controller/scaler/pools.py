@@ -159,7 +159,7 @@ class Pools:
 
     def _check(self) -> None:
         if self.error:
-            raise ConfigurationError(self.error)
+            raise ConfigurationError(f"HEAVYLIFT_POOLS_FILE: {self.error}")
 
     def _stamp(self) -> tuple[int, ...]:
         """Return what differs once the file does. A mounted ConfigMap is replaced: another inode, maybe an old time."""
