@@ -65,11 +65,11 @@ def test_a_forked_child_does_not_hold_the_port() -> None:
     os.waitpid(child, 0)
 
 
-def test_a_taken_port_is_named_with_its_setting() -> None:
+def test_a_taken_port_is_named_with_its_setting_and_the_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
-            pytest.raises(ConfigurationError, match=f"{port} .*HEAVYLIFT_METRICS_PORT"),
+            pytest.raises(ConfigurationError, match=f"^Port {port} on 127.0.0.1 is taken.* set HEAVYLIFT_METRICS_PORT to"),
             serve(application({}), EndpointSettings(metrics_port=port)),
         ):
             pytest.fail("it listens on a taken port")

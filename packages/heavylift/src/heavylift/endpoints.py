@@ -7,6 +7,7 @@ watched a tenth of a second at its start.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -100,6 +101,10 @@ def _listen(host: str, port: int) -> ThreadingWSGIServer:
         server_class = type("_Server", (ThreadingWSGIServer,), {"address_family": family})
         return server_class((host, port), _Handler)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"Port {port} on {host} is taken: end the program that uses it, or set HEAVYLIFT_METRICS_PORT to another."
+            ) from error
         raise ConfigurationError(
             f"Cannot listen on {host}, port {port} (HEAVYLIFT_METRICS_HOST, HEAVYLIFT_METRICS_PORT): {error}"
         ) from error
