@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ByteSize
 
 from heavylift.errors import ConfigurationError, StoreUnavailable
 from heavylift.operations import read_types
@@ -57,6 +59,36 @@ def test_a_bad_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value:
 
     with pytest.raises(ConfigurationError, match=name):
         load(Settings)
+
+
+class Sized(Settings):
+    size: ByteSize = ByteSize(1)
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "5M", "90 seconds", ""])
+def test_a_bad_length_of_time_is_answered_with_examples(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HEAVYLIFT_REDIS_TIMEOUT", value)
+
+    with pytest.raises(ConfigurationError) as raised:
+        load(Settings)
+
+    told, _, examples = str(raised.value).partition(", such as ")
+    assert told == "HEAVYLIFT_REDIS_TIMEOUT: Input should be a length of time"
+    for example in re.findall(r"\w*\d\w*", examples):
+        assert load(Settings, redis_timeout=example).redis_timeout >= timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("value", ["lots", "-5", "8Gi", "1e3", ""])
+def test_a_bad_number_of_bytes_is_answered_with_examples(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HEAVYLIFT_SIZE", value)
+
+    with pytest.raises(ConfigurationError) as raised:
+        load(Sized)
+
+    told, _, examples = str(raised.value).partition(", such as ")
+    assert told == "HEAVYLIFT_SIZE: Input should be a number of bytes"
+    for example in re.findall(r"\w*\d\w*", examples):
+        assert load(Sized, size=example).size >= 1024**2
 
 
 def test_every_bad_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

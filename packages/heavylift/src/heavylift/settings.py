@@ -30,6 +30,15 @@ Duration = Annotated[timedelta, BeforeValidator(_to_duration)]
 """A length of time as people write it: `90` or `90s`, `15m`, `24h`, `7d`, or ISO 8601."""
 
 
+_BYTES = "Input should be a number of bytes, such as 8GiB, 500MB or 1048576"
+_TAKEN = {
+    "time_delta_parsing": "Input should be a length of time, such as 90s, 15m, 24h, 7d or PT1H30M; 90 is seconds",
+    "byte_size": _BYTES,
+    "byte_size_unit": _BYTES,
+}
+"""What is taken, for pydantic's kinds of errors that speak of their parser instead."""
+
+
 class LogLevel(StrEnum):
     """The least severe level that is logged."""
 
@@ -150,7 +159,7 @@ def load(cls: type[S], **given: object) -> S:
     except ValidationError as error:
         prefix = cls.model_config.get("env_prefix", "")
         places = ("_".join(map(str, each["loc"])).upper() for each in error.errors())
-        sentences = (each["msg"].removeprefix("Value error, ") for each in error.errors())
+        sentences = (_TAKEN.get(each["type"], each["msg"].removeprefix("Value error, ")) for each in error.errors())
         # What concerns several settings has no place of its own and names them.
         lines = [f"{prefix}{place}: {said}" if place else said for place, said in zip(places, sentences, strict=True)]
         raise ConfigurationError("; ".join(lines)) from error
