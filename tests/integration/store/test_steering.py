@@ -80,6 +80,7 @@ def test_a_failed_job_is_replayed_with_all_its_attempts(bench: Bench) -> None:
     assert (claim.attempt, claim.alone) == (1, False)
     assert bench.finish(claim).status == "succeeded"
     assert bench.events(job_id)[5:] == ["queued", "running", "succeeded"]
+    assert [attempt.number for attempt in bench.read(job_id).attempts] == [1, 2, 1]
 
 
 def test_a_replayed_job_that_expired_meanwhile_runs(bench: Bench) -> None:
