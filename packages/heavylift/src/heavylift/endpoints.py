@@ -103,7 +103,8 @@ def _listen(host: str, port: int) -> ThreadingWSGIServer:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigurationError(
-                f"Port {port} on {host} is taken: end the program that uses it, or set HEAVYLIFT_METRICS_PORT to another."
+                f"Port {port} on {host} is taken: end the program that uses it,"
+                " or set HEAVYLIFT_METRICS_PORT to another."
             ) from error
         raise ConfigurationError(
             f"Cannot listen on {host}, port {port} (HEAVYLIFT_METRICS_HOST, HEAVYLIFT_METRICS_PORT): {error}"
