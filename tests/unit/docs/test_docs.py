@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import inspect
 import re
 import sys
 import types
@@ -12,7 +14,7 @@ import pytest
 import typer
 from pydantic_settings import BaseSettings
 
-from heavylift import JobType
+from heavylift import JobType, job
 from heavylift.cli.app import app as cli
 from heavylift.settings import EndpointSettings, Settings, load
 from heavylift_api.app import create_app
@@ -90,6 +92,16 @@ def test_example_jobs_are_jobs(block: Block, monkeypatch: pytest.MonkeyPatch) ->
     found = [value for value in vars(module).values() if isinstance(value, JobType)]
     assert found
     assert all(job_type.info().description for job_type in found)
+
+
+def test_the_decorators_parameters_are_those_of_the_code() -> None:
+    rows = (ROOT / "docs/writing-jobs.md").read_text().partition("\n## The decorator\n")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `(\w+)` \| .*? \| (?:`(.+?)`)? *\| .*\|$", rows, re.MULTILINE)
+    [declared] = ast.parse(inspect.getsource(job)).body
+    assert isinstance(declared, ast.FunctionDef)
+    names = [argument.arg for argument in declared.args.kwonlyargs]
+    defaults = [ast.unparse(default).replace("'", '"') for default in declared.args.kw_defaults if default]
+    assert told == [("name", ""), *zip(names, defaults, strict=True)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_path)
