@@ -16,6 +16,7 @@ pytestmark = pytest.mark.integration
 ROUTES = [
     ("POST", "/v1/jobs"),
     ("GET", "/v1/jobs"),
+    ("GET", "/v1/jobs?state=failed"),
     ("POST", "/v1/jobs:batch"),
     ("POST", "/v1/jobs:replay"),
     ("POST", "/v1/jobs/default-01a20598-9458-737a-a1ec-8172c2e7e9ce:replay"),

@@ -100,6 +100,23 @@ def test_what_does_not_exist_is_a_problem(api: httpx.Client, method: str, path: 
     problem_of(api.request(method, path), status)
 
 
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/v1/jobs?state=failed", "There are: status, type, queue, limit, cursor."),
+        ("/v1/jobs?status=failed&state=failed", "There are: status, type, queue, limit, cursor."),
+        ("/v1/job-types?state=x", "This route takes none."),
+        ("/v1/queues?state=x", "This route takes none."),
+        ("/v1/pools?state=x", "This route takes none."),
+        ("/v1/schedules?state=x", "This route takes none."),
+        (f"{NO_JOB}/artifacts?state=x", "This route takes none."),
+    ],
+)
+def test_a_filter_that_does_not_exist_is_refused(api: httpx.Client, path: str, detail: str) -> None:
+    problem = problem_of(api.get(path), 422)
+    assert problem["errors"] == [{"parameter": "state", "detail": f"There is no such query parameter. {detail}"}]
+
+
 def refused_as_full(api: httpx.Client) -> float:
     series = 'heavylift_submits_total{outcome="queue-full",type="echo"} '
     return float(api.get("/metrics").text.partition(series)[2].partition("\n")[0])

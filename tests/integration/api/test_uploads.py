@@ -90,6 +90,11 @@ def test_a_bad_upload_is_refused(api: httpx.Client, params: dict[str, str], slug
     assert [error["pointer"] for error in problem.get("errors", [])] == ([pointer] if pointer else [])
 
 
+def test_a_misspelt_parameter_is_refused(api: httpx.Client) -> None:
+    response = api.post("/upload", params={"typ": "echo"}, content=FILM, headers=OCTETS)
+    assert (response.status_code, response.json()["errors"][0]["parameter"]) == (422, "typ")
+
+
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from heavylift_api import errors
 from heavylift_api.deps import CallerDep, JobIdDep, ServicesDep
 from heavylift_api.openapi import problems
+from heavylift_api.query import ONLY_KNOWN_PARAMETERS
 from heavylift_api.views import ArtifactList, ArtifactView
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/artifacts", tags=["artifacts"])
@@ -15,7 +16,12 @@ router = APIRouter(prefix="/v1/jobs/{job_id}/artifacts", tags=["artifacts"])
 _BINARY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 
 
-@router.get("", operation_id="list_artifacts", responses=problems(errors.UnknownJob, errors.StoreGone))
+@router.get(
+    "",
+    operation_id="list_artifacts",
+    dependencies=ONLY_KNOWN_PARAMETERS,
+    responses=problems(errors.UnknownJob, errors.InvalidRequest, errors.StoreGone),
+)
 async def list_artifacts(job_id: JobIdDep, services: ServicesDep, _caller: CallerDep) -> ArtifactList:
     """List a job's artifacts: those it came with, and once it has succeeded those it made."""
     job = await services.jobs.read(job_id)

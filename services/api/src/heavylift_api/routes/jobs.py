@@ -16,6 +16,7 @@ from heavylift_api.deps import CallerDep, JobIdDep, ServicesDep, services_of
 from heavylift_api.idempotency import RequestKey
 from heavylift_api.listing import MAX_LIMIT, QUEUE, JobFilter, next_link
 from heavylift_api.openapi import idempotency_key, json_body, problems
+from heavylift_api.query import ONLY_KNOWN_PARAMETERS
 from heavylift_api.replays import ReplayRequest
 from heavylift_api.responses import JSON, accepted
 from heavylift_api.submission import BatchRequest, JobRequest
@@ -80,7 +81,12 @@ async def submit_batch(request: Request, services: ServicesDep, caller: CallerDe
     return Response(await services.batches.submit(document, key), status_code=202, media_type=JSON)
 
 
-@router.get("", operation_id="list_jobs", responses=problems(errors.InvalidRequest, errors.StoreGone))
+@router.get(
+    "",
+    operation_id="list_jobs",
+    dependencies=ONLY_KNOWN_PARAMETERS,
+    responses=problems(errors.InvalidRequest, errors.StoreGone),
+)
 async def list_jobs(
     response: Response,
     services: ServicesDep,

@@ -13,6 +13,7 @@ from heavylift_api.body import JSON_REFUSALS, read_json
 from heavylift_api.deps import CallerDep, ServicesDep
 from heavylift_api.openapi import json_body, problems
 from heavylift_api.pools import NAME, HoldRequest
+from heavylift_api.query import ONLY_KNOWN_PARAMETERS
 from heavylift_api.views import PoolList, PoolView
 
 router = APIRouter(prefix="/v1/pools", tags=["pools"])
@@ -30,7 +31,12 @@ ORDERS = {
 """Orders without a body. The leading controller follows them in its next turn, a second or two later."""
 
 
-@router.get("", operation_id="list_pools", responses=problems(errors.StoreGone))
+@router.get(
+    "",
+    operation_id="list_pools",
+    dependencies=ONLY_KNOWN_PARAMETERS,
+    responses=problems(errors.InvalidRequest, errors.StoreGone),
+)
 async def list_pools(services: ServicesDep, _caller: CallerDep) -> PoolList:
     """List the pools with what they do and why. None: no controller decides about any."""
     return PoolList(items=await services.pools.all())

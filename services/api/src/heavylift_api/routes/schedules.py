@@ -11,6 +11,7 @@ from heavylift_api import errors
 from heavylift_api.body import JSON_REFUSALS, read_json
 from heavylift_api.deps import CallerDep, ServicesDep
 from heavylift_api.openapi import json_body, problems
+from heavylift_api.query import ONLY_KNOWN_PARAMETERS
 from heavylift_api.schedules import NAME, ScheduleRequest
 from heavylift_api.views import ScheduleDetail, ScheduleList
 
@@ -19,7 +20,12 @@ router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
 NameDep = Annotated[str, Path(pattern=NAME, examples=["nightly-report"])]
 
 
-@router.get("", operation_id="list_schedules", responses=problems(errors.StoreGone))
+@router.get(
+    "",
+    operation_id="list_schedules",
+    dependencies=ONLY_KNOWN_PARAMETERS,
+    responses=problems(errors.InvalidRequest, errors.StoreGone),
+)
 async def list_schedules(services: ServicesDep, _caller: CallerDep) -> ScheduleList:
     """List the recurring jobs by name."""
     return ScheduleList(items=await services.schedules.all())

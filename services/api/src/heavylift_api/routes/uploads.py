@@ -14,6 +14,7 @@ from heavylift_api.deps import CallerDep, ServicesDep
 from heavylift_api.idempotency import RequestKey
 from heavylift_api.incoming import Form, Incoming, RawBody
 from heavylift_api.openapi import idempotency_key, problems, upload_body
+from heavylift_api.query import ONLY_KNOWN_PARAMETERS
 from heavylift_api.responses import accepted
 from heavylift_api.settings import ApiSettings
 from heavylift_api.views import JobView
@@ -29,6 +30,7 @@ router = APIRouter(tags=["jobs"])
     status_code=202,
     response_model=JobView,
     operation_id="upload",
+    dependencies=ONLY_KNOWN_PARAMETERS,
     openapi_extra=upload_body() | idempotency_key(),
     responses=problems(
         errors.InvalidJson,
