@@ -150,8 +150,13 @@ def test_cron_times_are_those_of_the_zone(cron: str, zone: str, after: str, expe
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"cron": "every day"}, "is not a cron expression"),
-        ({"cron": "0 0 30 2 *"}, "Bad day-of-month"),
+        ({"cron": "every day"}, "'every day' is not a cron expression .*: it takes five fields, minute"),
+        ({"cron": "@hourly"}, "'@hourly' is not a cron expression .*: it takes five fields, minute"),
+        ({"cron": "0 25 * * *"}, r"'0 25 \* \* \*' is not a cron expression \(bad hour\): .* hour \(0-23\)"),
+        ({"cron": "0 0 32 * *"}, r"is not a cron expression \(bad day-of-month\): .* day of month \(1-31\)"),
+        ({"cron": "0 0 32 13 *"}, "is not a cron expression"),
+        ({"cron": "0 0 30 2 *"}, "names a date that never comes"),
+        ({"cron": "0 0 31 4,6 */2"}, "names a date that never comes"),
         ({"time_zone": "Mars/Olympus"}, "is not a time zone"),
         ({"time_zone": "../../etc/passwd"}, "is not a time zone"),
         ({"name": "Not a name"}, "should match pattern"),

@@ -187,9 +187,26 @@ def next_run(cron: str, zone: ZoneInfo, moment: datetime) -> datetime:
     try:
         return next(CronSim(cron, moment.astimezone(zone))).astimezone(UTC)
     except CronSimError as error:
-        raise ValueError(f"{cron!r} is not a cron expression: {error}") from error
+        if not _is_of_other_months(cron, error):
+            raise ValueError(
+                f"{cron!r} is not a cron expression ({str(error).lower()}): it takes five fields, minute (0-59),"
+                " hour (0-23), day of month (1-31), month (1-12) and day of week (0-7), such as '30 2 * * *'"
+            ) from error
+        raise ValueError(f"{cron!r} names a date that never comes") from error
     except StopIteration as error:
         raise ValueError(f"{cron!r} names a date that never comes") from error
+
+
+def _is_of_other_months(cron: str, error: CronSimError) -> bool:
+    """Tell whether it is refused only since its months lack its days, of which cronsim says no more than of day 32."""
+    if str(error) != "Bad day-of-month":
+        return False
+    *before, _month, weekday = cron.split()
+    try:
+        CronSim(" ".join([*before, "*", weekday]), datetime.now(UTC))
+    except CronSimError:
+        return False
+    return True
 
 
 class JobTypeInfo(BaseModel):

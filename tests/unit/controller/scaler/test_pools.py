@@ -64,11 +64,11 @@ def test_what_is_left_out_has_the_policys_defaults(file):
         ({"queues": {"video": {"targetWaitSeconds": 0}}}, "pools.video.queues.video.targetWaitSeconds: "),
         (
             {"windows": [{"cron": "0 25 * * *", "durationSeconds": 9, "min": 1}]},
-            "pools.video.windows.0.cron: '0 25 * * *' is not a cron expression that ever comes",
+            "pools.video.windows.0.cron: '0 25 * * *' is not a cron expression (bad hour): it takes five fields",
         ),
         (
             {"windows": [{"cron": "0 0 31 2 *", "durationSeconds": 9, "min": 1}]},
-            "pools.video.windows.0.cron: '0 0 31 2 *' is not a cron expression that ever comes",
+            "pools.video.windows.0.cron: '0 0 31 2 *' names a date that never comes",
         ),
         (
             {"windows": [{"cron": "0 8 * * *", "durationSeconds": 9, "min": 1, "timezone": "Mars/Olympus"}]},

@@ -16,11 +16,11 @@ from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 import structlog
-from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from heavylift.errors import ConfigurationError
+from heavylift.model import next_run
 from heavylift_controller.scaling import PoolSettings, QueueTarget, Window
 
 log = structlog.get_logger()
@@ -54,10 +54,7 @@ class PoolWindow(_Part):
     @field_validator("cron")
     @classmethod
     def _check_cron(cls, cron: str) -> str:
-        try:
-            next(CronSim(cron, datetime.now(UTC), reverse=True))
-        except (CronSimError, StopIteration) as error:
-            raise ValueError(f"{cron!r} is not a cron expression that ever comes: {error}") from error
+        next_run(cron, ZoneInfo("UTC"), datetime.now(UTC))
         return cron
 
     @field_validator("timezone")
