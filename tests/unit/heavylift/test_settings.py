@@ -51,6 +51,7 @@ def test_durations_are_read_as_people_write_them(
         ("HEAVYLIFT_KEY_PREFIX", "a b"),
         ("HEAVYLIFT_KEY_PREFIX", "{x}"),
         ("HEAVYLIFT_REDIS_TIMEOUT", "soon"),
+        ("HEAVYLIFT_REDIS_TIMEOUT", "9" * 12 + "d"),
         ("HEAVYLIFT_LOG_LEVEL", "loud"),
     ],
 )

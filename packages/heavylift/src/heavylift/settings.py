@@ -23,7 +23,10 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)\Z")
 
 def _to_duration(value: object) -> object:
     match = _DURATION.match(value.strip()) if isinstance(value, str) else None
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2] or "s"]) if match else value
+    try:
+        return timedelta(seconds=float(match[1]) * _SECONDS[match[2] or "s"]) if match else value
+    except OverflowError as error:
+        raise ValueError(f"Input should be at most {timedelta.max.days} days") from error
 
 
 Duration = Annotated[timedelta, BeforeValidator(_to_duration)]
@@ -32,7 +35,7 @@ Duration = Annotated[timedelta, BeforeValidator(_to_duration)]
 
 _BYTES = "Input should be a number of bytes, such as 8GiB, 500MB or 1048576"
 _TAKEN = {
-    "time_delta_parsing": "Input should be a length of time, such as 90s, 15m, 24h, 7d or PT1H30M; 90 is seconds",
+    "time_delta_parsing": "Input should be a length of time, such as 90s, 15m, 24h, 7d or PT1H30M",
     "byte_size": _BYTES,
     "byte_size_unit": _BYTES,
 }
