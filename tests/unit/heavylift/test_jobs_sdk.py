@@ -101,6 +101,14 @@ def test_a_function_of_another_shape_is_refused_with_the_right_one(function: Any
         job("some.wrong")(function)
 
 
+def test_an_annotation_that_exists_for_type_checkers_alone_is_named() -> None:
+    def typed(ctx: JobContext, input: Greeting) -> None: ...  # noqa: A002
+
+    typed.__annotations__["ctx"] = "Unimported"
+    with pytest.raises(ConfigurationError, match=r"^Job type 'typed': .*'Unimported' is not defined\. Import or"):
+        job("typed")(typed)
+
+
 def test_an_output_that_is_no_model_is_refused() -> None:
     def text(ctx: JobContext, input: Greeting) -> str:  # noqa: A002
         return ""

@@ -200,7 +200,13 @@ def job(
 
 
 def _models(function: JobFunction[Any, Any], name: str) -> tuple[type[BaseModel], type[BaseModel] | None]:
-    hints = get_type_hints(function)
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise ConfigurationError(
+            f"Job type {name!r}: an annotation cannot be read: {error}. Import or declare it at the top of the module,"
+            " outside of `if TYPE_CHECKING:`."
+        ) from error
     output = hints.pop("return", None)
     parameters = [hints.get(parameter) for parameter in inspect.signature(function).parameters]
     taken = parameters[1] if len(parameters) == 2 else None  # noqa: PLR2004 - ctx and input
