@@ -181,3 +181,13 @@ def test_how_long_a_worker_has_had_no_job():
     look(RUNNING, watch=watch, at=10.0)
     found = look(RUNNING, watch=watch, at=14.0)
     assert found.seen(settled=True, left=8.0, began=lambda name: 0.0).members[0].idle == 4.0
+
+
+def test_a_queue_counts_whole_for_each_pool_that_serves_it() -> None:
+    elsewhere = replace(REPORT, pool="other")
+    found = look(RUNNING, video=replace(scene("b"), waiting=5), reports={"a": REPORT, "b": elsewhere})
+
+    state = found.state()
+    assert (state.queues or {})["video"].waiting == 5
+    assert [worker.name for worker in found.workers] == ["a"]
+    assert found.running == 0
