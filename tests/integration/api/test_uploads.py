@@ -74,20 +74,56 @@ def test_an_empty_file_is_taken_for_the_job_to_judge(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "slug", "pointer"),
+    ("params", "slug", "place"),
     [
-        ({"type": "nope"}, "unknown-job-type", "/type"),
+        ({"type": "nope"}, "unknown-job-type", "type"),
+        ({"type": ""}, "unknown-job-type", "type"),
         ({"type": "echo"}, "takes-no-file", None),
         ({"input": '{"height": "high"}'}, "invalid-input", "/input/height"),
         ({"input": '{"source": "jobs/other"}'}, "invalid-input", "/input/source"),
         ({"input": "[]"}, "invalid-input", "/input"),
-        ({"input": "{"}, "invalid-json", None),
+        ({"input": "{"}, "invalid-json", "input"),
     ],
 )
-def test_a_bad_upload_is_refused(api: httpx.Client, params: dict[str, str], slug: str, pointer: str | None) -> None:
+def test_a_bad_upload_is_refused(api: httpx.Client, params: dict[str, str], slug: str, place: str | None) -> None:
     problem = api.post("/upload", params=params, content=FILM, headers=OCTETS).json()
     assert problem["type"] == f"urn:heavylift:problem:{slug}"
-    assert [error["pointer"] for error in problem.get("errors", [])] == ([pointer] if pointer else [])
+    found = [error.get("pointer") or error["parameter"] for error in problem.get("errors", [])]
+    assert found == ([place] if place else [])
+
+
+@pytest.mark.parametrize(
+    ("form", "place", "remedy"),
+    [
+        (True, {"pointer": "/type"}, "Send the form's field `type` before `file`, or give ?type= in the address."),
+        (False, {"parameter": "type"}, "Give ?type= in the address."),
+    ],
+)
+def test_who_names_no_type_in_time_is_told_where_to(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch, *, form: bool, place: dict[str, str], remedy: str
+) -> None:
+    monkeypatch.setattr("heavylift_api.uploads.DEFAULT_TYPE", "not.here")
+    late = [("file", ("a.mp4", FILM)), ("type", (None, b"video.transcode"))]
+    response = api.post("/upload", files=late) if form else api.post("/upload", content=FILM, headers=OCTETS)
+    problem = response.json()
+    unknown = "No job type was given, and no worker has published the default, 'not.here'."
+    assert (problem["detail"], problem["errors"]) == (f"{unknown} {remedy}", [{**place, "detail": remedy}])
+    assert problem["known_types"] == ["echo", "video.transcode"]
+
+
+@pytest.mark.parametrize(
+    ("as_field", "place", "words"),
+    [(True, {"pointer": "/input"}, "form's field"), (False, {"parameter": "input"}, "query parameter")],
+)
+def test_input_that_is_not_json_is_told_by_its_place(
+    api: httpx.Client, *, as_field: bool, place: dict[str, str], words: str
+) -> None:
+    fields = {"input": (None, b"{bad")} if as_field else {}
+    params = {} if as_field else {"input": "{bad"}
+    problem = api.post("/upload", params=params, files={**fields, "file": ("a.mp4", FILM)}).json()
+    assert problem["detail"].startswith(f"The {words} `input` is not JSON: ")
+    assert [error | place for error in problem["errors"]] == problem["errors"]
+    assert problem["position"] == 1
 
 
 def test_a_misspelt_parameter_is_refused(api: httpx.Client) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from heavylift_api.errors import BodyTooLarge, FieldError, InvalidMultipart, InvalidRequest
 from heavylift_api.multipart import MultipartReader, Part
+from heavylift_api.pointers import pointer
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
@@ -23,6 +24,12 @@ class Incoming(Protocol):
     fields: dict[str, str]
     filename: str | None
     content_type: str
+    how_to_name_type: str
+    """What a client is told that named no job type."""
+
+    def error(self, field: str, detail: str) -> FieldError:
+        """Return what is wrong with a field, at its place in the request."""
+        ...
 
     async def begin(self) -> None:
         """Read up to the file. Raises a Problem."""
@@ -40,6 +47,8 @@ class Incoming(Protocol):
 class RawBody:
     """The body is the file; the fields are query parameters."""
 
+    how_to_name_type = "Give ?type= in the address."
+
     def __init__(
         self, body: AsyncIterator[bytes], *, fields: dict[str, str], filename: str | None, content_type: str
     ) -> None:
@@ -47,6 +56,10 @@ class RawBody:
         self.filename = filename
         self.content_type = content_type or DEFAULT_CONTENT_TYPE
         self._body = body
+
+    def error(self, field: str, detail: str) -> FieldError:
+        """Return what is wrong with a query parameter."""
+        return FieldError(parameter=field, detail=detail)
 
     async def begin(self) -> None:
         """There is nothing before the file."""
@@ -62,13 +75,22 @@ class RawBody:
 class Form:
     """The file is a form's field `file`; the fields `type` and `input` may stand before or behind it."""
 
+    how_to_name_type = "Send the form's field `type` before `file`, or give ?type= in the address."
+
     def __init__(
         self, body: AsyncIterator[bytes], *, form_type: str, fields: dict[str, str], filename: str | None
     ) -> None:
         self.fields = dict(fields)
+        self._asked = set(fields)
         self.filename = filename
         self.content_type = DEFAULT_CONTENT_TYPE
         self._reader = MultipartReader(form_type, body)
+
+    def error(self, field: str, detail: str) -> FieldError:
+        """Return what is wrong with a form's field, or with the query parameter in its place."""
+        if field in self._asked:
+            return FieldError(parameter=field, detail=detail)
+        return FieldError(pointer=pointer([field]), detail=detail)
 
     async def begin(self) -> None:
         """Read the fields before the file. Raises InvalidMultipart, or InvalidRequest if there is no file."""
@@ -96,8 +118,9 @@ class Form:
                 return part
             if part.name not in FIELDS:
                 detail = f"A form has the field `file`, and may have {' and '.join(f'`{name}`' for name in FIELDS)}."
-                raise InvalidRequest(errors=[FieldError(pointer=f"/{part.name}", detail=detail)])
+                raise InvalidRequest(errors=[FieldError(pointer=pointer([part.name]), detail=detail)])
             self.fields[part.name] = await self._read_field()
+            self._asked.discard(part.name)
         return None
 
     async def _read_field(self) -> str:

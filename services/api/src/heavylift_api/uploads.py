@@ -29,11 +29,13 @@ from heavylift_api.body import parse_json, too_large
 from heavylift_api.errors import (
     FieldError,
     InvalidInput,
+    InvalidJson,
     InvalidRequest,
     KeyReused,
     TakesNoFile,
     TooManyUploads,
     UnknownJob,
+    UnknownJobType,
 )
 from heavylift_api.idempotency import Idempotency, RequestKey, UploadClaim
 from heavylift_api.incoming import Incoming
@@ -117,7 +119,7 @@ class Uploads:
         self, incoming: Incoming, key: RequestKey | None, claim: UploadClaim | None, counted: Counted
     ) -> AcceptedJob:
         await incoming.begin()
-        published = await self._types.get(incoming.fields.get("type", DEFAULT_TYPE))
+        published = await self._type_of(incoming)
         counted.type = published.info.type
         if published.info.file_field is None:
             raise TakesNoFile
@@ -130,6 +132,19 @@ class Uploads:
         async with self._discarded_on_error(job_id, claim):
             artifact = await self._store_file(incoming, place)
             return await self._submit(incoming, published, job_id, artifact)
+
+    async def _type_of(self, incoming: Incoming) -> PublishedType:
+        """Return the job type that the upload is for. Raises UnknownJobType."""
+        given = incoming.fields.get("type")
+        try:
+            return await self._types.get(DEFAULT_TYPE if given is None else given)
+        except UnknownJobType as problem:
+            known = problem.members["known_types"]
+            detail, what = problem.detail, "Unknown job type."
+            if given is None and known:
+                what = incoming.how_to_name_type
+                detail = f"No job type was given, and no worker has published the default, {DEFAULT_TYPE!r}. {what}"
+            raise UnknownJobType(detail, errors=[incoming.error("type", what)], known_types=known) from None
 
     async def _job_of(
         self, incoming: Incoming, published: PublishedType, key: RequestKey | None
@@ -270,7 +285,7 @@ def _input_of(incoming: Incoming, published: PublishedType, *, key: str) -> dict
     """Return the job's input with the file's key in its place. Raises InvalidJson or InvalidInput."""
     field = published.info.file_field
     assert field is not None
-    given = parse_json(incoming.fields.get("input", "{}").encode())
+    given = _parse_input(incoming)
     if not isinstance(given, dict):
         raise InvalidInput(errors=[FieldError(pointer="/input", detail="Give an object of the other input fields.")])
     if field in given:
@@ -278,3 +293,13 @@ def _input_of(incoming: Incoming, published: PublishedType, *, key: str) -> dict
     complete = {**given, field: key}
     check_input(published, complete)
     return complete
+
+
+def _parse_input(incoming: Incoming) -> JsonValue:
+    try:
+        return parse_json(incoming.fields.get("input", "{}").encode())
+    except InvalidJson as problem:
+        error = incoming.error("input", problem.detail or "")
+        place = "query parameter" if error.parameter else "form's field"
+        detail = f"The {place} `input` is not JSON: {problem.detail}"
+        raise InvalidJson(detail, errors=[error], position=problem.members["position"]) from problem
