@@ -51,6 +51,18 @@ def test_a_bad_submit_names_the_fields(api: httpx.Client, body: object, pointers
     assert [error["pointer"] for error in problem["errors"]] == pointers
 
 
+@pytest.mark.parametrize("body", [[], "echo", 7])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/v1/jobs"), ("POST", "/v1/jobs:replay"), ("PUT", "/v1/schedules/x"), ("POST", "/v1/pools/x:hold")],
+)
+def test_a_body_that_is_no_object_is_told_in_its_own_words(
+    api: httpx.Client, method: str, path: str, body: object
+) -> None:
+    problem = problem_of(api.request(method, path, json=body), 422)
+    assert problem["errors"] == [{"pointer": "", "detail": "Give a JSON object."}]
+
+
 def test_an_unknown_type_is_told_its_neighbour(api: httpx.Client) -> None:
     problem = problem_of(api.post("/v1/jobs", json={"type": "video.transcod", "input": {}}), 422)
     assert "Did you mean 'video.transcode'?" in problem["detail"]

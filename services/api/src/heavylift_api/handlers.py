@@ -136,4 +136,6 @@ def _path(loc: object) -> tuple[str | int, ...]:
 
 
 def _sentence(error: Mapping[str, object]) -> str:
+    if error.get("type") == "model_type":  # Pydantic names the class, which is nobody's but ours
+        return "Give a JSON object."
     return str(error["msg"]).removeprefix("Value error, ")
