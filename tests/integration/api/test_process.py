@@ -16,10 +16,12 @@ from pathlib import Path
 import httpx
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
+from heavylift.constants import INSTALLATION_KEY
 from heavylift_api.server import main
 from tests.fixtures_redis import RedisServer, free_port
-from tests.integration.api.conftest import Worker
+from tests.integration.api.conftest import Api, Worker
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -206,6 +208,18 @@ def test_ctrl_c_ends_without_a_traceback(start: Callable[..., Process]) -> None:
     _, said = api.process.communicate(timeout=15)
     assert api.process.returncode == 0
     assert "Traceback" not in said
+
+
+def test_a_claim_that_fails_unexpectedly_is_told_and_tried_again(
+    start_api: Callable[..., Api], redis_server: RedisServer
+) -> None:
+    with redis_server.client() as client, capture_logs() as logs:
+        client.rpush(INSTALLATION_KEY, "a list, which no name is")
+        api = start_api(redis_server.url, installation="ours").http
+        wait_until(lambda: "claim_failed" in [entry["event"] for entry in logs], what="the failure's report")
+        assert api.get("/readyz").status_code == 503
+        client.delete(INSTALLATION_KEY)
+        wait_until(lambda: api.get("/readyz").status_code == 200, what="readiness")
 
 
 def listens(port: int) -> bool:

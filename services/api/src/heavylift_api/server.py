@@ -82,11 +82,20 @@ class ApiServer(uvicorn.Server):
         self._claiming = asyncio.create_task(self._claim(self._app.state.installation))
 
     async def _claim(self, installation: Installation) -> None:
-        try:
-            while not await asyncio.to_thread(installation.claim):  # noqa: ASYNC110 - nobody tells when Redis is back
-                await asyncio.sleep(CLAIM_PAUSE)
-        except ConfigurationError:  # main() says it
-            self.should_exit = True
+        failure = ""
+        while True:
+            try:
+                if await asyncio.to_thread(installation.claim):
+                    return
+                failure = ""
+            except ConfigurationError:  # main() says it
+                self.should_exit = True
+                return
+            except Exception as error:  # nobody awaits this task; until it is through, every request gets 503
+                if repr(error) != failure:
+                    log.exception("claim_failed")
+                failure = repr(error)
+            await asyncio.sleep(CLAIM_PAUSE)
 
     @property
     def _app(self) -> FastAPI:
