@@ -242,15 +242,16 @@ def _guess(default: object) -> Schema:
 
 
 def _pools(values: Iterable[Value]) -> Schema:
-    """Return the schema of the pools: the defaults, of which each may be given anew or taken away."""
+    """Return the schema of the pools: the defaults, of which each may be given anew or taken away.
+
+    Their names are checked in templates/_checks.tpl: of a name that fits no pattern Helm says that it is at ''.
+    """
     (workers,) = [value for value in values if value.name == "workers"]
     defaults, pools = workers.children
     one = _without_texts(_map(defaults.children))
-    names = {"pattern": "^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$"}
     return {
         "description": pools.text,
         "type": "object",
-        "propertyNames": names,
         "additionalProperties": {"type": ["object", "null"]} | {k: v for k, v in one.items() if k != "type"},
     }
 

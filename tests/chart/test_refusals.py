@@ -137,6 +137,12 @@ def test_what_cannot_work_is_refused_with_the_remedy(helm: Helm, values: dict[st
     assert sentence in helm.refusal(merged(SECRETS, values))
 
 
+@pytest.mark.parametrize("name", ["Films", "1st", "two_words", "a.b", "last-", "", "a" * 31])
+def test_what_is_no_name_of_a_pool_is_refused(helm: Helm, name: str):
+    values = merged(SECRETS, {"workers": {"pools": {name: {"queues": ["films"]}}}})
+    assert f'workers.pools.{name}: "{name}" is no name of a pool. Write lower case letters' in helm.refusal(values)
+
+
 def test_all_that_is_wrong_is_said_at_once(helm: Helm):
     refusal = helm.refusal({"artifacts": {"type": "s3"}})
     parts = (

@@ -93,7 +93,6 @@ def _autoscaling(settings: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"workers": {"pools": {"Video": {"queues": ["video"]}}}}, "'Video' does not match pattern"),
         ({"workers": {"pools": {"video": {"queues": ["Video"]}}}}, "'Video' does not match pattern"),
         ({"workers": {"pools": {"video": {"queues": ["a,b"]}}}}, "'a,b' does not match pattern"),
         ({"workers": {"pools": {"video": {"grace": "5 minutes"}}}}, "'5 minutes' does not match pattern"),

@@ -182,6 +182,9 @@ remedy to the list it is given; templates/checks.yaml refuses to render with all
 {{- define "heavylift.checks.pool" -}}
 {{- $pool := .pool }}
 {{- $engine := .root.Values.scaling.engine }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$" .poolName) }}
+{{- include "heavylift.wrong" (dict "wrong" .wrong "say" (printf "%s: %q is no name of a pool. Write lower case letters, digits and dashes, a letter first, no dash last, 30 at most." .name .poolName)) }}
+{{- end }}
 {{- $object := printf "%s-worker-%s" (include "heavylift.fullname" .root) .poolName }}
 {{- if gt (len $object) 63 }}
 {{- include "heavylift.wrong" (dict "wrong" .wrong "say" (printf "%s: its objects would be called %s, %d characters, of which 63 fit into a label. Shorten the pool's name, or set fullnameOverride." .name $object (len $object))) }}
