@@ -18,6 +18,8 @@ from heavylift.store import Call, Store
 T = TypeVar("T")
 
 QUEUE = "video"
+PATIENCE = timedelta(minutes=1)
+"""How long a suspect waits here for a worker that holds nothing: longer than any test takes; see conftest.py."""
 BROKEN = JobError(type="exception", message="It broke.")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.store.bench import Bench
+from tests.integration.store.bench import PATIENCE, Bench
 from tests.integration.store.invariants import Picture, contradictions
 
 
@@ -16,3 +16,10 @@ def bench(redis_url: str) -> Iterator[Bench]:
     yield bench
     assert list(contradictions(Picture(bench))) == []
     bench.store.close()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What time does to suspects is for tests to say, and not for a busy machine."""
+    monkeypatch.setattr("heavylift.operations.attempts.SUSPECT_PATIENCE", PATIENCE)
+    monkeypatch.setattr("heavylift.operations.attempts.SUSPECT_SPACING", PATIENCE)

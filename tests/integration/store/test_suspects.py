@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
 from heavylift import operations as ops
-from heavylift.constants import DRY_PERIOD, SUSPECT_PATIENCE
+from heavylift.constants import DRY_PERIOD, DRY_TURN
 from heavylift.errors import ClaimRefused, MustRunDry
 from heavylift.ids import JobId
 from heavylift.model import JobStatus
 from heavylift.operations import Claim, Outcome
-from tests.integration.store.bench import QUEUE, Bench
+from tests.integration.store.bench import PATIENCE, QUEUE, Bench
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +38,7 @@ class Worker:
             self.holds += self.bench.claim(self.name, slots=self.slots - len(self.holds), busy=len(self.holds))
         except MustRunDry:
             assert self.holds
-            assert dry_worker(self.bench) == self.name.encode()
+            assert dry_worker(self.bench) == self.name
 
     def end_one(self, at: int = 0) -> JobId:
         claim = self.holds.pop(at % len(self.holds))
@@ -47,7 +47,7 @@ class Worker:
 
     def vanishes_if_dry(self) -> bool:
         """Be gone with all that is held, and asked for, if it is the one that runs dry."""
-        if dry_worker(self.bench) != self.name.encode():
+        if dry_worker(self.bench) != self.name:
             return False
         for claim in self.holds:
             self.bench.reap(claim)
@@ -55,7 +55,7 @@ class Worker:
         return True
 
 
-def age(bench: Bench, suspect: JobId, seconds: float = SUSPECT_PATIENCE.total_seconds()) -> None:
+def age(bench: Bench, suspect: JobId, seconds: float = PATIENCE.total_seconds()) -> None:
     """Let it have waited for so much longer."""
     bench.ask("HINCRBY", bench.keys.job(*suspect), "ready", round(-1000 * seconds))
 
@@ -71,8 +71,17 @@ def suspect_aside(bench: Bench, *, aged: bool = True) -> JobId:
     return suspect
 
 
-def dry_worker(bench: Bench) -> bytes | None:
-    return bench.ask("GET", bench.keys.suspects_for(QUEUE))
+def dry_worker(bench: Bench) -> str | None:
+    """Return whose turn it is."""
+    since, _, worker = (bench.ask("GET", bench.keys.suspects_for(QUEUE)) or b"0:").decode().partition(":")
+    return worker if int(since) else None
+
+
+def age_turn(bench: Bench, seconds: float = DRY_TURN.total_seconds()) -> None:
+    """Let the worker have run dry for so much longer."""
+    key = bench.keys.suspects_for(QUEUE)
+    since, _, worker = bench.ask("GET", key).decode().partition(":")
+    bench.ask("SET", key, f"{int(since) - round(1000 * seconds)}:{worker}", "KEEPTTL")
 
 
 def test_a_suspect_starts_however_many_wait_behind_it(bench: Bench) -> None:
@@ -90,7 +99,7 @@ def test_a_suspect_starts_however_many_wait_behind_it(bench: Bench) -> None:
             younger += worker.end_one() != suspect
             worker.ask()
             if bench.status(suspect) is JobStatus.QUEUED:
-                age(bench, suspect, SUSPECT_PATIENCE.total_seconds() / 10)
+                age(bench, suspect, PATIENCE.total_seconds() / 10)
 
     assert bench.status(suspect) == JobStatus.SUCCEEDED
     assert younger == 39, "no more than one worker gets nothing, and no longer than it has to"
@@ -128,7 +137,7 @@ def test_every_suspect_starts_whatever_the_workers_do(
     for turn in range(ROUNDS):
         waiting = [suspect for suspect in waiting if bench.status(suspect) is JobStatus.QUEUED]
         for suspect in waiting:
-            age(bench, suspect, SUSPECT_PATIENCE.total_seconds() / 3)
+            age(bench, suspect, PATIENCE.total_seconds() / 3)
         if turn >= gone and len(workers) == len(slots):
             workers = [worker for worker in workers if not worker.vanishes_if_dry()]
         for worker in order.sample(workers, len(workers)):
@@ -158,9 +167,25 @@ def test_many_suspects_leave_the_others_their_workers(bench: Bench) -> None:
             if turn % 4 == 0 or not any(claim.alone for claim in worker.holds):  # suspects last four times as long
                 worker.end_one()
         for suspect in many:
-            age(bench, suspect, SUSPECT_PATIENCE.total_seconds() / 3)
+            age(bench, suspect, PATIENCE.total_seconds() / 3)
     ended = [bench.status(suspect) for suspect in many]
     assert ended.count(JobStatus.SUCCEEDED) >= 6
+
+
+def test_the_next_suspect_starts_when_the_last_one_has_run_for_a_moment(bench: Bench) -> None:
+    many = {bench.submit(max_attempts=9) for _ in range(2)}
+    for _ in range(2):
+        for claim in bench.claim("gone", slots=len(many)):
+            bench.finish(claim, Outcome.LOST)
+    others = {bench.submit() for _ in range(2)}
+    bench.claim("busy", busy=1)
+
+    assert bench.claim_one("a").id in many
+    assert bench.claim_one("b").id in others
+    assert 0 < bench.ask("PTTL", f"{bench.keys.base(QUEUE)}suspect") <= PATIENCE.total_seconds() * 1000
+    bench.ask("DEL", f"{bench.keys.base(QUEUE)}suspect")  # as its end does
+    bench.submit()
+    assert bench.claim_one("c").id in many
 
 
 def test_suspects_take_all_workers_where_nothing_else_waits(bench: Bench) -> None:
@@ -207,7 +232,53 @@ def test_a_worker_that_asks_no_more_gives_way(bench: Bench) -> None:
     bench.ask("DEL", bench.keys.suspects_for(QUEUE))  # as its end does
     with pytest.raises(MustRunDry):
         bench.claim("w2", busy=1)
-    assert dry_worker(bench) == b"w2"
+    assert dry_worker(bench) == "w2"
+
+
+def test_a_worker_that_does_not_get_empty_gives_another_one_its_turn(bench: Bench) -> None:
+    suspect = suspect_aside(bench)
+    for _ in range(3):
+        bench.submit()
+    for name, other in (("w1", "w2"), ("w2", "w1")):
+        with pytest.raises(MustRunDry):
+            bench.claim(name, busy=1)
+        age_turn(bench)
+        assert bench.claim(name, busy=1), "its turn is over"
+        with pytest.raises(MustRunDry):
+            bench.claim(other, busy=1)
+        bench.ask("DEL", bench.keys.suspects_for(QUEUE))  # as its end does
+    with pytest.raises(MustRunDry):
+        bench.claim("w2", busy=1)
+    assert bench.claim_one("w2").id == suspect
+
+
+def test_a_worker_that_is_the_only_one_gets_its_turn_again(bench: Bench) -> None:
+    suspect_aside(bench)
+    for _ in range(2):
+        bench.submit()
+    with pytest.raises(MustRunDry):
+        bench.claim("w1", busy=1)
+    age_turn(bench)
+    for _ in range(2):
+        assert bench.claim("w1", busy=1)
+    assert 0 < bench.ask("PTTL", bench.keys.suspects_for(QUEUE)) <= DRY_PERIOD.total_seconds() * 1000
+    bench.ask("DEL", bench.keys.suspects_for(QUEUE))  # as its end does
+    with pytest.raises(MustRunDry):
+        bench.claim("w1", busy=1)
+
+
+def test_turns_grow_with_the_suspects_wait(bench: Bench) -> None:
+    """Where every worker holds jobs of minutes, a turn of seconds would never do."""
+    suspect = suspect_aside(bench)
+    age(bench, suspect, 10 * DRY_TURN.total_seconds() - PATIENCE.total_seconds())
+    bench.submit()
+    with pytest.raises(MustRunDry):
+        bench.claim("w1", busy=1)
+    age_turn(bench, 2.4 * DRY_TURN.total_seconds())
+    with pytest.raises(MustRunDry):
+        bench.claim("w1", busy=1)
+    age_turn(bench, 0.2 * DRY_TURN.total_seconds())
+    assert bench.claim("w1", busy=1)
 
 
 def test_a_worker_that_is_marked_to_be_drained_is_never_the_one(bench: Bench) -> None:

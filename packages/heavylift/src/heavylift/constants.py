@@ -44,9 +44,15 @@ MAX_LOG_EVENTS = 1000
 MAX_SKIPPED_PER_CLAIM = 200
 """Cancelled or expired messages one claim drops before it returns, which bounds the script's time."""
 
-SUSPECT_PATIENCE = timedelta(seconds=60)
+SUSPECT_PATIENCE = timedelta(seconds=1)
 """How long a job that was lost twice waits for a worker that happens to hold nothing. Then one runs dry for it,
 whose slots stay empty meanwhile."""
+
+SUSPECT_SPACING = timedelta(seconds=0.5)
+"""Between the starts of two jobs that were lost twice, while others wait and the first one has not ended."""
+
+DRY_TURN = timedelta(seconds=30)
+"""How long a worker at least has to hold nothing, before another one runs dry instead."""
 
 DRY_PERIOD = timedelta(seconds=15)
 """How long a worker counts as the one that runs dry after it last asked, which it does every IDLE_LOOK_INTERVAL."""
@@ -102,7 +108,7 @@ class Keys:
         return f"{self.base(queue)}suspects"
 
     def suspects_for(self, queue: str) -> str:
-        """String: the worker that is given nothing until it holds nothing, for a suspect that waited too long."""
+        """String: `<ms>:<worker>`, which is given nothing until it holds nothing, since when; 0: its turn is over."""
         return f"{self.base(queue)}suspects_for"
 
     def leases(self, queue: str) -> str:

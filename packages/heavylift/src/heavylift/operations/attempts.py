@@ -11,7 +11,15 @@ from typing import NamedTuple
 import orjson
 from pydantic import JsonValue
 
-from heavylift.constants import DRY_PERIOD, MAX_LOG_EVENTS, MAX_SKIPPED_PER_CLAIM, SUSPECT_PATIENCE, Keys
+from heavylift.constants import (
+    DRY_PERIOD,
+    DRY_TURN,
+    MAX_LOG_EVENTS,
+    MAX_SKIPPED_PER_CLAIM,
+    SUSPECT_PATIENCE,
+    SUSPECT_SPACING,
+    Keys,
+)
 from heavylift.errors import ClaimRefused, MustRunDry
 from heavylift.ids import JobId
 from heavylift.model import Artifact, JobError, JobTypeInfo, Progress, RetryPolicy
@@ -64,6 +72,8 @@ def claim(keys: Keys, queue: str, claimant: Claimant, *, number: int, slots: int
         int(retention.total_seconds() * 1000),
         int(SUSPECT_PATIENCE.total_seconds() * 1000),
         int(DRY_PERIOD.total_seconds() * 1000),
+        int(DRY_TURN.total_seconds() * 1000),
+        int(SUSPECT_SPACING.total_seconds() * 1000),
     ]
 
     def parse(reply: Reply) -> list[Claim]:

@@ -1,7 +1,8 @@
 -- Takes up to `slots` jobs from the queue, in priority order, and leases each to the worker.
 -- ARGV: boot token, number of the first claim, worker name, slots, jobs the worker holds, most messages to skip,
 --       attempts and retention (ms) of adopted jobs whose type nobody has published,
---       ms a suspect waits before a worker runs dry for it, ms that worker stays the one without asking again
+--       ms a suspect waits before a worker runs dry for it, ms that worker stays the one without asking again,
+--       ms it at least has to hold nothing before another one is tried, ms between two suspects' starts
 -- Returns false where a drain mark (see drain.lua) keeps the worker from its jobs, 0 where it runs dry, else a list, one
 -- entry a job:
 --   {uuid, token, message, type, input, attempt, alone, waited}. `input` is false for an adopted message of a stock
@@ -9,15 +10,18 @@
 -- A job that was lost twice is a suspect: put aside by who holds other jobs, and taken by a worker that holds nothing, which
 -- claims no more meanwhile. As long as there is a backlog, a worker of several slots always holds something. So when the
 -- oldest suspect has waited too long, the first such worker that asks runs dry for it: it gets nothing until it holds
--- nothing. <base>suspects_for names it, and ends when it asks no more (it died, or is drained).
--- While other jobs wait, one worker at a time runs dry for a suspect or runs one: <base>suspect is the uuid of the one that
--- was taken last. Many suspects must not take all workers from the others.
+-- nothing. <base>suspects_for names it, after the time since when, and ends when it asks no more (it died, or is drained).
+-- It may hold a job of hours, and others not: so it has its turn, a quarter of the suspect's wait where that is longer,
+-- and then the next other one that asks. Turns grow, so some worker is empty within its own in the end.
+-- While other jobs wait, suspects start one after the other: many must not take all workers from the others at once, nor
+-- kill them. <base>suspect is the uuid of the one that has just been taken.
 local boot, claim, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local slots, busy, skips = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local OWN = '^{"headers":{"heavylift":"[%w_.]+%-([%x%-]+)"'
 local SUSPECT_LOSSES = 2
 
 local SUSPECTS, SUSPECT, DRY_WORKER = base .. 'suspects', base .. 'suspect', base .. 'suspects_for'
+local OVER = 0 -- the time of a turn that is over
 local MOST_UNREADABLE = 1000
 local ID, TASK, LONGEST = '^[%w._:-]+$', '^[%w%p]+$', 200
 
@@ -75,15 +79,24 @@ local function oldest_suspect()
   return now
 end
 
-local running = redis.call('GET', SUSPECT)
-local one_runs = running and redis.call('HEXISTS', base .. 'leases', running) == 1
+local function one_starts()
+  local started = redis.call('GET', SUSPECT)
+  return started and redis.call('HEXISTS', base .. 'leases', started) == 1
+end
 
 local function runs_dry()
-  local chosen = redis.call('GET', DRY_WORKER)
-  if one_runs or chosen and chosen ~= worker or now - oldest_suspect() < tonumber(ARGV[9]) then return false end
+  if one_starts() then return false end
+  local waited = now - oldest_suspect()
+  if waited < tonumber(ARGV[9]) then return false end
+  local since, chosen = string.match(redis.call('GET', DRY_WORKER) or '', '^(%d+):(.*)$')
+  since = tonumber(since) or OVER
+  local mine = chosen == worker
+  if mine and since == OVER or not mine and since ~= OVER then return false end
+  local over = mine and now - since >= math.max(tonumber(ARGV[11]), waited / 4)
+  if over then since = OVER elseif not mine then since = now end
   insist_on_master()
-  redis.call('SET', DRY_WORKER, worker, 'PX', ARGV[10])
-  return true
+  redis.call('SET', DRY_WORKER, number(since) .. ':' .. worker, 'PX', ARGV[10])
+  return not over
 end
 
 if suspects > 0 and busy > 0 and runs_dry() then
@@ -91,7 +104,6 @@ if suspects > 0 and busy > 0 and runs_dry() then
   return 0
 end
 if not waits and busy > 0 then return {} end
-local takes_suspects = busy == 0 and not (waits and one_runs)
 check({'queued', 'running', 'expired', 'kept'})
 check_leases()
 redis.call('LLEN', base .. 'unreadable')
@@ -120,9 +132,11 @@ local function read(message, step)
   return uuid
 end
 
+local function takes_suspects() return busy == 0 and not (waits and one_starts()) end
+
 local taken = {}
 local alone = false
-for i = takes_suspects and suspects > 0 and 1 or 2, #KEYS do
+for i = suspects > 0 and takes_suspects() and 1 or 2, #KEYS do
   local list = i == 1 and SUSPECTS or KEYS[i]
   local step = (i - 2) * 3
   while #taken < slots and skips > 0 and not alone do
@@ -138,7 +152,7 @@ for i = takes_suspects and suspects > 0 and 1 or 2, #KEYS do
       conclude(uuid, 'queued', 'expired', ',"reason":"not started before expires_at"', {})
       redis.call('DECR', base .. 'stale')
       skips = skips - 1
-    elseif tonumber(job[7] or 0) >= SUSPECT_LOSSES and (#taken > 0 or not takes_suspects) then
+    elseif tonumber(job[7] or 0) >= SUSPECT_LOSSES and (#taken > 0 or not takes_suspects()) then
       redis.call('LPUSH', SUSPECTS, message) -- no token: an idle worker looks within its look interval
       skips = skips - 1
     else
@@ -155,7 +169,7 @@ for i = takes_suspects and suspects > 0 and 1 or 2, #KEYS do
       event(uuid, 'running', ',"attempt":' .. attempt .. ',"worker":' .. cjson.encode(worker))
       local waited = attempt == 1 and math.max(0, now - math.max(tonumber(job[9]), tonumber(job[10] or 0)))
       if alone then
-        redis.call('SET', SUSPECT, uuid)
+        redis.call('SET', SUSPECT, uuid, 'PX', ARGV[12])
         redis.call('DEL', DRY_WORKER)
       end
       taken[#taken + 1] = {uuid, token, message, job[2], job[3], attempt, alone and 1 or 0, waited}
