@@ -223,12 +223,12 @@ def test_a_child_that_was_handed_a_job_is_known_until_its_first_word(loop: Loop,
     loop.submit(ran, tmp_path, "returns")
     write: Any = loop.hub.consolidate_callback
     child = loop.pool._pool[1]
-    assert loop.pool.unheard() == []
+    assert loop.pool.silent_children() == []
     write([child.inqW_fd])
     wait_until((tmp_path / "ran").exists, what="the job's start", every=0.001)
-    assert loop.pool.unheard() == [child]
+    assert loop.pool.silent_children() == [child]
     loop.turn_until(lambda: loop.heard, what="its word")
-    assert loop.pool.unheard() == []
+    assert loop.pool.silent_children() == []
     (tmp_path / "go").touch()
     loop.turn_until(lambda: len(loop.heard) == 2, what="its end")
 
@@ -282,6 +282,49 @@ def test_a_child_that_cannot_be_made_is_made_later(
         loop.submit(os.getpid)
     loop.turn_until(lambda: len(loop.heard) == 4, what="the ends of jobs in both")
     assert len({each for each in loop.heard if each.startswith("returned")}) == 2
+
+
+def refused(*_: object) -> int:
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def test_two_children_that_die_one_after_the_other_while_forks_are_refused(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        loop.submit(time.sleep, 60)
+    loop.turn_until(lambda: loop.heard.count("accepted") == 2, what="the jobs' starts")
+    first, second = loop.pool._pool  # the pool looks at the last one first
+    os.kill(first.pid, signal.SIGKILL)
+    await_death(first.pid)
+    flush = loop.pool.process_flush_queues
+
+    def flush_slowly(process: Any) -> None:
+        flush(process)
+        if second._is_alive():
+            os.kill(second.pid, signal.SIGKILL)
+            await_death(second.pid)
+
+    with monkeypatch.context() as limits:
+        limits.setattr(loop.pool, "process_flush_queues", flush_slowly)
+        limits.setattr(os, "fork", refused)
+        loop.pool.maintain_pool()
+    loop.turn_until(lambda: loop.ready() and not {first, second} & {*loop.pool._pool}, what="other children")
+    assert len([each for each in loop.heard if "SIGKILL" in each]) == 2
+
+
+def test_a_child_that_the_loop_cannot_listen_to_is_replaced(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, other = loop.pool._pool
+    os.kill(lost.pid, signal.SIGKILL)
+    await_death(lost.pid)
+    with monkeypatch.context() as limits:
+        limits.setattr(os, "dup", refused)  # of what tells its end
+        loop.pool.maintain_pool()
+    [unheard] = {*loop.pool._pool} - {other}
+    loop.turn_until(lambda: loop.ready() and unheard not in loop.pool._pool, what="another child")
+    for _ in range(2):
+        loop.submit(os.getpid)
+    loop.turn_until(lambda: len(loop.heard) == 4, what="the ends of jobs in both")
 
 
 def _open_files() -> int:

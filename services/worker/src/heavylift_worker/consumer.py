@@ -44,7 +44,8 @@ class JobConsumer(Consumer):
 
     def start(self) -> None:
         """Start the supervisor, now that the pool has forked its children, then consume."""
-        self.supervisor.desk.children = lambda: len(self.pool._pool._pool)
+        children = self.pool._pool._pool
+        self.supervisor.desk.children = lambda: len(children)
         self.supervisor.start()
         super().start()
 
@@ -99,13 +100,11 @@ class JobConsumer(Consumer):
         """Give back jobs that no child has begun: Celery drops them here."""
         desk, pool = self.supervisor.desk, self.pool._pool
         handed_over = [held for held in desk.snapshot() if held.pid is None and not held.gone]
-        unheard = pool.unheard()
+        silent = pool.silent_children()
         super().on_close()
-        # A child may have begun one of them a moment ago, or one that the desk has lost, and the pool has forgotten it.
-        running = {held.pid for held in desk.snapshot()}
-        for child in unheard:
-            if child.pid not in running:
-                kill_child(child)
+        # It may have begun its job a moment ago, or one that the desk has lost; and the pool has just forgotten which.
+        for child in silent:
+            kill_child(child)
         ending = Ending(Outcome.RELEASED, reason="not started yet when its worker lost its connection")
         for held in handed_over:
             desk.lose(str(held.claim.id), held.claim.token, held.ending or ending)

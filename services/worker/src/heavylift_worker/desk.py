@@ -71,7 +71,7 @@ class Desk:
     wake: Callable[[], None] = field(default=lambda: None)
     """Makes the supervisor look at once; it sets this."""
     children: Callable[[], int] | None = None
-    """Tells how many there are, once there are any: fewer than slots while the system refuses to make one."""
+    """Tells how many there are, also those that start or have just died: fewer than slots where one was refused."""
     _dry_until: float = 0.0
     """Until then, by the monotonic clock, jobs are taken only where nothing is held."""
     _asking: bool = False

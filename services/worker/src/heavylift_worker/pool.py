@@ -33,8 +33,8 @@ class JobPool(AsynPool):
     """Children that run jobs."""
 
     _cache: dict[int, Any]
-    _fileno_to_outq: dict[int, Any]
     _find_worker_queues: Any
+    _listener: Hub
     _pool: list[Any]
     _queues: dict[Any, Any]
     on_process_down: Any
@@ -48,9 +48,10 @@ class JobPool(AsynPool):
         for process in self._pool:
             if getattr(process, "_sentinel_poll", -1) is None:
                 del process._sentinel_poll
+        self._listener = hub
         super().register_with_event_loop(hub)
 
-    def unheard(self) -> list[Any]:
+    def silent_children(self) -> list[Any]:
         """Return the children that were handed a job of which they have not said a word yet."""
         jobs = self._cache.values()
         return [job._write_to for job in jobs if not job._accepted and job._write_to is not None]
@@ -62,8 +63,7 @@ class JobPool(AsynPool):
         if not job._accepted:
             job._accepted = True  # by the dead one: this is what keeps Celery from putting it back
             self.mark_as_worker_lost(job, proc.exitcode)
-        if writer := _get_job_writer(job):
-            self._active_writers.discard(writer)
+        self._active_writers.discard(_get_job_writer(job))
         self._process_cleanup_queues(proc)
 
     def _process_cleanup_queues(self, proc: Any) -> None:  # noqa: ANN401 - Celery's
@@ -93,9 +93,7 @@ class JobPool(AsynPool):
             super()._repopulate_pool(exitcodes)
         except (OSError, MemoryError) as error:
             self._withdraw_unstarted()
-            heard = set(self._fileno_to_outq.values())
-            if not heard.issuperset(self._pool):
-                raise  # a child that nobody listens to is worse than another worker
+            self._end_unheard()
             _close_pipe_of_refused_fork(error)
             logger.warning(
                 "fork_refused",
@@ -114,11 +112,20 @@ class JobPool(AsynPool):
             self._pool.remove(process)
             self._queues[self._find_worker_queues(process)] = None
 
+    def _end_unheard(self) -> None:
+        """Kill children that were made, but the loop was not to be had to listen to: they are replaced as any dead."""
+        for process in self._pool:
+            if process.outqR_fd not in self._listener.readers:
+                kill_child(process)
+
 
 def kill_child(process: Any) -> None:  # noqa: ANN401 - billiard's
-    """Kill a child of the pool with its group, of which it may not be the leader yet."""
+    """Kill a child of the pool with its group, of which it may not be the leader yet.
+
+    To ask whether it lives is to wait for it: only what lives then is sure to have its number still.
+    """
     kill_group(process.pid)
-    if process._is_alive():  # else it may have been waited for, and its number be another's
+    if process._is_alive():
         os.kill(process.pid, signal.SIGKILL)
 
 
