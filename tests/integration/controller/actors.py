@@ -104,7 +104,7 @@ class Board:
     def __init__(self, redis_url: str, queue: str = "video") -> None:
         self.url = redis_url
         self.queue = queue
-        self.store = Store.from_settings(Settings(redis_url=redis_url, redis_timeout=timedelta(seconds=0.5)))
+        self.store = Store.from_settings(Settings(redis_url=redis_url, redis_timeout=timedelta(seconds=3)))
         self.redis: Any = self.store.redis  # its commands are typed for both the sync and the async client
         self.info = JobTypeInfo(type=f"{queue}.test", queue=queue, input_schema={}, output_schema={})
         self.store.run(publish_types(self.store.keys, [self.info]))
