@@ -52,7 +52,7 @@ SUSPECT_SPACING = timedelta(seconds=0.5)
 """Between the starts of two jobs that were lost twice, while others wait and the first one has not ended."""
 
 DRY_TURN = timedelta(seconds=30)
-"""How long a worker at least has to hold nothing, before another one runs dry instead."""
+"""How long a worker at least has to hold nothing, before another one that asks runs dry instead."""
 
 DRY_PERIOD = timedelta(seconds=15)
 """How long a worker counts as the one that runs dry after it last asked, which it does every IDLE_LOOK_INTERVAL."""
@@ -108,7 +108,7 @@ class Keys:
         return f"{self.base(queue)}suspects"
 
     def suspects_for(self, queue: str) -> str:
-        """String: `<ms>:<worker>`, which is given nothing until it holds nothing, since when; 0: its turn is over."""
+        """String: `<ms>:<worker>`, since when which one is given nothing until it holds nothing."""
         return f"{self.base(queue)}suspects_for"
 
     def leases(self, queue: str) -> str:

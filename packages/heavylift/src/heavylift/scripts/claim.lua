@@ -2,7 +2,7 @@
 -- ARGV: boot token, number of the first claim, worker name, slots, jobs the worker holds, most messages to skip,
 --       attempts and retention (ms) of adopted jobs whose type nobody has published,
 --       ms a suspect waits before a worker runs dry for it, ms that worker stays the one without asking again,
---       ms it at least has to hold nothing before another one is tried, ms between two suspects' starts
+--       ms it at least has before another one is tried, ms between two suspects' starts
 -- Returns false where a drain mark (see drain.lua) keeps the worker from its jobs, 0 where it runs dry, else a list, one
 -- entry a job:
 --   {uuid, token, message, type, input, attempt, alone, waited}. `input` is false for an adopted message of a stock
@@ -11,17 +11,16 @@
 -- claims no more meanwhile. As long as there is a backlog, a worker of several slots always holds something. So when the
 -- oldest suspect has waited too long, the first such worker that asks runs dry for it: it gets nothing until it holds
 -- nothing. <base>suspects_for names it, after the time since when, and ends when it asks no more (it died, or is drained).
--- It may hold a job of hours, and others not: so it has its turn, a quarter of the suspect's wait where that is longer,
--- and then the next other one that asks. Turns grow, so some worker is empty within its own in the end.
--- While other jobs wait, suspects start one after the other: many must not take all workers from the others at once, nor
--- kill them. <base>suspect is the uuid of the one that has just been taken.
+-- It may hold a job of hours, and others not: so another one that asks takes its place when it has had its turn, half of
+-- the suspect's wait where that is longer. Turns double, so some worker is empty within its own in the end.
+-- While other jobs wait, suspects start a moment apart, so that many do not take, or kill, all workers in one moment.
+-- <base>suspect is the uuid of the one that has just been taken.
 local boot, claim, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local slots, busy, skips = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local OWN = '^{"headers":{"heavylift":"[%w_.]+%-([%x%-]+)"'
 local SUSPECT_LOSSES = 2
 
 local SUSPECTS, SUSPECT, DRY_WORKER = base .. 'suspects', base .. 'suspect', base .. 'suspects_for'
-local OVER = 0 -- the time of a turn that is over
 local MOST_UNREADABLE = 1000
 local ID, TASK, LONGEST = '^[%w._:-]+$', '^[%w%p]+$', 200
 
@@ -89,14 +88,15 @@ local function runs_dry()
   local waited = now - oldest_suspect()
   if waited < tonumber(ARGV[9]) then return false end
   local since, chosen = string.match(redis.call('GET', DRY_WORKER) or '', '^(%d+):(.*)$')
-  since = tonumber(since) or OVER
-  local mine = chosen == worker
-  if mine and since == OVER or not mine and since ~= OVER then return false end
-  local over = mine and now - since >= math.max(tonumber(ARGV[11]), waited / 4)
-  if over then since = OVER elseif not mine then since = now end
+  since = tonumber(since)
+  if chosen ~= worker then
+    local turn = math.max(tonumber(ARGV[11]), waited / 2)
+    if since and now >= since and now - since < turn then return false end
+    since = now
+  end
   insist_on_master()
   redis.call('SET', DRY_WORKER, number(since) .. ':' .. worker, 'PX', ARGV[10])
-  return not over
+  return true
 end
 
 if suspects > 0 and busy > 0 and runs_dry() then
@@ -107,6 +107,7 @@ if not waits and busy > 0 then return {} end
 check({'queued', 'running', 'expired', 'kept'})
 check_leases()
 redis.call('LLEN', base .. 'unreadable')
+redis.call('GET', SUSPECT)
 
 -- Makes a record of a stock producer's message, unless it has one (it was claimed and returned, or was sent twice).
 local function adopt(uuid, task, step)
