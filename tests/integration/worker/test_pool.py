@@ -247,6 +247,15 @@ def test_a_child_that_dies_before_the_loop_listens_is_replaced() -> None:
     loop.end()
 
 
+def refusal(number: int) -> Callable[..., int]:
+    """Return what stands for a call that the system refuses."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
 @pytest.mark.parametrize(
     ("what", "number"),
     [("fork", errno.EAGAIN), ("fork", errno.ENOMEM), ("pipe", errno.ENFILE), ("semaphore", errno.ENOSPC)],
@@ -254,15 +263,12 @@ def test_a_child_that_dies_before_the_loop_listens_is_replaced() -> None:
 def test_a_child_that_cannot_be_made_is_made_later(
     loop: Loop, monkeypatch: pytest.MonkeyPatch, what: str, number: int
 ) -> None:
-    def refuse(*_: object) -> int:
-        raise OSError(number, os.strerror(number))
-
     lost, other = loop.pool._pool
     os.kill(lost.pid, signal.SIGKILL)
     await_death(lost.pid)
     with monkeypatch.context() as limits, structlog.testing.capture_logs() as logs:
         owner, name = (loop.pool._ctx, "Value") if what == "semaphore" else (os, what)  # it lies in /dev/shm
-        limits.setattr(owner, name, refuse)
+        limits.setattr(owner, name, refusal(number))
         loop.pool.maintain_pool()
         open_files = _open_files()
         for _ in range(3):
@@ -284,10 +290,6 @@ def test_a_child_that_cannot_be_made_is_made_later(
     assert len({each for each in loop.heard if each.startswith("returned")}) == 2
 
 
-def refused(*_: object) -> int:
-    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
-
 def test_two_children_that_die_one_after_the_other_while_forks_are_refused(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,7 +309,7 @@ def test_two_children_that_die_one_after_the_other_while_forks_are_refused(
 
     with monkeypatch.context() as limits:
         limits.setattr(loop.pool, "process_flush_queues", flush_slowly)
-        limits.setattr(os, "fork", refused)
+        limits.setattr(os, "fork", refusal(errno.EAGAIN))
         loop.pool.maintain_pool()
     loop.turn_until(lambda: loop.ready() and not {first, second} & {*loop.pool._pool}, what="other children")
     assert len([each for each in loop.heard if "SIGKILL" in each]) == 2
@@ -318,7 +320,7 @@ def test_a_child_that_the_loop_cannot_listen_to_is_replaced(loop: Loop, monkeypa
     os.kill(lost.pid, signal.SIGKILL)
     await_death(lost.pid)
     with monkeypatch.context() as limits:
-        limits.setattr(os, "dup", refused)  # of what tells its end
+        limits.setattr(os, "dup", refusal(errno.EAGAIN))  # of what tells its end
         loop.pool.maintain_pool()
     [unheard] = {*loop.pool._pool} - {other}
     loop.turn_until(lambda: loop.ready() and unheard not in loop.pool._pool, what="another child")

@@ -68,28 +68,27 @@ class Sized(Settings):
 
 @pytest.mark.parametrize("value", ["soon", "-5", "5M", "90 seconds", ""])
 def test_a_bad_length_of_time_is_answered_with_examples(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("HEAVYLIFT_REDIS_TIMEOUT", value)
-
-    with pytest.raises(ConfigurationError) as raised:
-        load(Settings)
-
-    told, _, examples = str(raised.value).partition(", such as ")
-    assert told == "HEAVYLIFT_REDIS_TIMEOUT: Input should be a length of time"
-    for example in re.findall(r"\w*\d\w*", examples):
-        assert load(Settings, redis_timeout=example).redis_timeout >= timedelta(seconds=90)
+    for example in examples_for(monkeypatch, "redis_timeout", value, "a length of time"):
+        assert load(Sized, redis_timeout=example).redis_timeout >= timedelta(seconds=90)
 
 
 @pytest.mark.parametrize("value", ["lots", "-5", "8Gi", "1e3", ""])
 def test_a_bad_number_of_bytes_is_answered_with_examples(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("HEAVYLIFT_SIZE", value)
+    for example in examples_for(monkeypatch, "size", value, "a number of bytes"):
+        assert load(Sized, size=example).size >= 1024**2
 
+
+def examples_for(monkeypatch: pytest.MonkeyPatch, setting: str, value: str, kind: str) -> list[str]:
+    """Return the examples that a bad value is answered with."""
+    name = f"HEAVYLIFT_{setting.upper()}"
+    monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as raised:
         load(Sized)
-
     told, _, examples = str(raised.value).partition(", such as ")
-    assert told == "HEAVYLIFT_SIZE: Input should be a number of bytes"
-    for example in re.findall(r"\w*\d\w*", examples):
-        assert load(Sized, size=example).size >= 1024**2
+    assert told == f"{name}: Input should be {kind}"
+    found = re.findall(r"\w*\d\w*", examples)
+    assert found
+    return found
 
 
 def test_every_bad_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
